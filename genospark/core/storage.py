@@ -1,0 +1,154 @@
+"""Delta tables of a warehouse: checked against the dictionary when written, read at the version that a run committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as f
+from pyspark.sql.types import StructType, _parse_datatype_string
+
+from genospark.errors import TableError
+from genospark.schema import TABLES, Table, table
+
+
+@dataclass(frozen=True)
+class Written:
+    """One table that a run has written: its Delta version and its rows."""
+
+    table: str
+    version: int
+    rows: int
+
+
+class Warehouse:
+    """The tables under one folder.
+
+    A stage's row in ``runs`` names the Delta versions that it wrote, and readers take exactly these: what an unfinished stage wrote is
+    never seen.
+
+    Args:
+        spark: Session.
+        path: Folder on any file system that Spark reads.
+    """
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        self.spark = spark
+        self.path = path if "://" in path else str(Path(path).resolve())
+
+    def location(self, name: str) -> str:
+        return f"{self.path}/tables/{name}"
+
+    @property
+    def bundles(self) -> Path:
+        return Path(self.path) / "bundles"
+
+    @cached_property
+    def _committed(self) -> dict[str, Row]:
+        """For every table the run that committed it last (a row of ``runs`` with the table's `version`)."""
+        if not DeltaTable.isDeltaTable(self.spark, self.location("runs")):
+            return {}
+        runs = self.spark.read.format("delta").load(self.location("runs"))
+        rows = runs.select("*", f.inline("outputs")).orderBy("finishedAt").collect()
+        return {row["table"]: row for row in rows}
+
+    def committed(self) -> list[Row]:
+        """The runs that committed each table last, one row a table."""
+        return list(self._committed.values())
+
+    def producer(self, name: str) -> Row | None:
+        """The run that committed the table last, or None where no run did."""
+        return self._committed.get(name)
+
+    def read(self, name: str) -> DataFrame:
+        """The committed rows of a table.
+
+        Raises:
+            TableError: No run has written it.
+        """
+        if name == "runs":
+            return self._load(name, None)
+        run = self.producer(name)
+        if run is None:
+            raise TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first{_writer(name)}")
+        return self._load(name, run["version"])
+
+    def _load(self, name: str, version: int | None) -> DataFrame:
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        try:
+            return reader.load(self.location(name))
+        except AnalysisException as error:
+            raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
+
+    def files(self, name: str, condition: str = "true") -> list[str]:
+        """URLs of the live Parquet files of a table that hold rows of the partitions that fit `condition` (SQL)."""
+        return sorted(self.read(name).where(condition).inputFiles())
+
+    def write(self, name: str, rows: DataFrame, run_id: str) -> Written:
+        """Replaces a table's rows. They are seen once the run is committed.
+
+        Raises:
+            TableError: Columns differ from the dictionary's.
+        """
+        entry = table(name)
+        rows = _conform(rows.withColumn("runId", f.lit(run_id)), entry)
+        self._create(entry)
+        rows.write.format("delta").mode("overwrite").save(self.location(name))
+        history = DeltaTable.forPath(self.spark, self.location(name)).history(1).select("version", "operationMetrics").collect()[0]
+        return Written(name, history["version"], int(history["operationMetrics"]["numOutputRows"]))
+
+    def commit(self, run: DataFrame) -> None:
+        """Adds the one row of ``runs`` that makes a run's tables visible."""
+        self._create(table("runs"))
+        _conform(run, table("runs")).write.format("delta").mode("append").save(self.location("runs"))
+        self.__dict__.pop("_committed", None)
+
+    def create_views(self) -> list[str]:
+        """Makes every committed table a SQL view of its own name, and returns the names."""
+        names = [name for name in TABLES if name == "runs" or self.producer(name)] if self._committed else []
+        for name in names:
+            self.read(name).createOrReplaceTempView(name)
+        return names
+
+    def _create(self, entry: Table) -> None:
+        location = self.location(entry.name)
+        if DeltaTable.isDeltaTable(self.spark, location):
+            return
+        builder = DeltaTable.createIfNotExists(self.spark).location(location).addColumns(spark_schema(entry))
+        builder.partitionedBy(*entry.partitions).property("genospark.schemaVersion", str(entry.version)).execute()
+
+
+def spark_schema(entry: Table) -> StructType:
+    """A table's columns as Spark types; needs a running session."""
+    schema = _parse_datatype_string(entry.ddl)
+    assert isinstance(schema, StructType)
+    return schema
+
+
+def _conform(rows: DataFrame, entry: Table) -> DataFrame:
+    wanted = {field.name: field.dataType for field in spark_schema(entry)}
+    found = {field.name: field.dataType for field in rows.schema}
+    if set(wanted) != set(found):
+        raise TableError(
+            f"`{entry.name}`: columns {sorted(set(wanted) ^ set(found))} differ from the dictionary",
+            "this is a mistake in genospark: please report it",
+        )
+    return rows.select(*(f.col(name).cast(kind).alias(name) for name, kind in wanted.items()))
+
+
+def _writer(name: str) -> str:
+    stages = {
+        "ingest-vcf": ("variants", "genotypes", "samples"),
+        "ingest-expression": ("expression",),
+        "ingest-phenotypes": ("phenotypes", "covariates", "pedigree"),
+        "build-features": ("examples", "features", "targets"),
+        "train": ("metrics",),
+        "score": ("riskScores",),
+    }
+    return next((f" (`{stage}`)" for stage, tables in stages.items() if name in tables), "")

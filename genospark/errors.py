@@ -1,0 +1,62 @@
+"""Exceptions a user sees. Each names what is wrong, where, and the next step, and carries its exit code."""
+
+from __future__ import annotations
+
+
+class GenosparkError(Exception):
+    """Base of every error that ends a stage with one message and no traceback.
+
+    Args:
+        problem: What is wrong, with the file, line, record or key it was found in.
+        next_step: What the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, next_step: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  next step: {self.next_step}"
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        # Errors cross from Spark's Python workers to the driver by pickle.
+        return type(self), (self.problem, self.next_step)
+
+
+class ConfigError(GenosparkError):
+    """A configuration file, an override or a command-line argument is wrong."""
+
+    exit_code = 2
+
+
+class InputError(GenosparkError):
+    """An input file cannot be read as what it claims to be."""
+
+    exit_code = 3
+
+
+class TableError(GenosparkError):
+    """A table that a stage needs is missing or does not fit its schema."""
+
+    exit_code = 4
+
+
+class CoverageError(GenosparkError):
+    """Too few of a model's features are found in the data that is to be scored."""
+
+    exit_code = 5
+
+
+class TrainingError(GenosparkError):
+    """Training cannot start, or its ranks did not end with the same model."""
+
+    exit_code = 6
+
+
+class SetupError(GenosparkError):
+    """The machine or the installed packages cannot run the project."""
+
+    exit_code = 7

@@ -1,0 +1,118 @@
+"""Association of every variant and expression value with every disease on training people, by Glow's score test (``glow.gwas``)."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from genospark.core.calls import MISSING, packed_rows, unpack
+from genospark.features.dense import scatter, transformed
+
+# What one Arrow batch of `values` may take in a Python worker.
+_BATCH_BYTES = 16 << 20
+
+
+def test_association(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame) -> pd.DataFrame:
+    """Logistic score test of each row of `values` with each disease, adjusted for covariates (regenie's, by Glow).
+
+    Args:
+        values: Rows that end with `mean`, `standardDeviation` and `values`, an array of one double per training person.
+        labels: Diseases as columns, training people as rows: 0, 1 or NaN.
+        covariates: Standardised covariates of the same people, nothing missing.
+
+    Returns:
+        The other columns of `values`, `phenotype` and `pvalue`: one row per feature and disease.
+    """
+    # Imported here: it changes how PySpark makes NumPy literals.
+    from glow.gwas import logistic_regression
+
+    spark = values.sparkSession
+    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(key)
+    spark.conf.set(key, str(max(16, _BATCH_BYTES // (8 * len(labels)))))
+    logging.getLogger("py4j").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tested = logistic_regression(values, labels, covariates, correction="none", values_column="values")
+            return tested.drop("chisq").toPandas()
+    finally:
+        spark.conf.set(key, before or "10000")
+
+
+def variant_values(genotypes: DataFrame, columns: NDArray[np.int64], n_samples: int, min_call_rate: float, min_count: int) -> DataFrame:
+    """Copies of the alternate allele of training people, missing ones filled with their mean.
+
+    Args:
+        genotypes: Rows of ``genotypes``.
+        columns: `sampleIndex` of each training person.
+        n_samples: People in all blocks together.
+        min_call_rate: Variants called in a smaller share of the training people are left out.
+        min_count: So are variants with fewer copies of the rarer allele among them.
+
+    Returns:
+        Rows of contigName, start, referenceAllele, alternateAllele, mean, standardDeviation, values.
+    """
+    key = (f.col("contigName"), f.col("start"), f.col("referenceAllele"), f.col("alternateAlleles")[0].alias("alternateAllele"))
+    blocks = f.expr("transform(array_sort(collect_list(struct(sampleBlock, calls))), block -> block.calls)")
+    whole = genotypes.where("size(alternateAlleles) = 1").groupBy(*key).agg(blocks.alias("blocks"))
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            packed = packed_rows([b"".join(blocks) for blocks in batch.column("blocks").to_pylist()])
+            # Every block but the last is full, so joined blocks are packed calls in the order of sampleIndex.
+            calls = unpack(packed, n_samples)[:, columns]
+            called = calls != MISSING
+            n = called.sum(axis=1)
+            copies = np.where(called, calls, 0).sum(axis=1, dtype=np.int64)
+            kept = (n >= min_call_rate * len(columns)) & (np.minimum(copies, 2 * n - copies) >= min_count)
+            names = ["contigName", "start", "referenceAllele", "alternateAllele"]
+            values = np.where(called[kept], calls[kept], np.nan)
+            yield _with_values(batch.select(names).filter(pa.array(kept)), values)
+
+    schema = "contigName string, start bigint, referenceAllele string, alternateAllele string"
+    return whole.mapInArrow(work, f"{schema}, mean double, standardDeviation double, values array<double>")
+
+
+def expression_values(expression: DataFrame, order: pd.DataFrame, transform: str) -> DataFrame:
+    """Transformed expression of training people, missing ones filled with their mean.
+
+    Args:
+        expression: Rows of ``expression``.
+        order: Training people: `sampleId`, `place` (0-based).
+        transform: log1p or none.
+
+    Returns:
+        Rows of geneId, cellType, state, mean, standardDeviation, values.
+    """
+    people = expression.sparkSession.createDataFrame(order, "sampleId string, place int")
+    measured = expression.join(f.broadcast(people), "sampleId").groupBy("geneId", "cellType", "state")
+    lists = measured.agg(f.collect_list("place").alias("places"), f.collect_list("expressionValue").alias("measured"))
+    n = len(order)
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = transformed(scatter(batch.column("places"), batch.column("measured"), n), transform)
+            yield _with_values(batch.select(["geneId", "cellType", "state"]), values)
+
+    schema = "geneId string, cellType string, state string, mean double, standardDeviation double, values array<double>"
+    return lists.mapInArrow(work, schema)
+
+
+def _with_values(rows: pa.RecordBatch, values: NDArray[np.float64]) -> pa.RecordBatch:
+    """Adds mean, standard deviation and the filled values; leaves out rows that do not vary."""
+    means, deviations = np.nanmean(values, axis=1), np.nanstd(values, axis=1)
+    varies = deviations > 1e-8
+    filled = np.where(np.isnan(values), means[:, None], values)[varies]
+    offsets = pa.array(np.arange(len(filled) + 1, dtype=np.int32) * values.shape[1])
+    kept = rows.filter(pa.array(varies))
+    arrays = [pa.array(means[varies]), pa.array(deviations[varies]), pa.ListArray.from_arrays(offsets, pa.array(filled.ravel()))]
+    return pa.RecordBatch.from_arrays([*kept.columns, *arrays], [*kept.schema.names, "mean", "standardDeviation", "values"])

@@ -1,0 +1,163 @@
+"""Stage ``build-features``: raw tables to ``features``, ``targets`` and ``examples``, everything fitted on training people only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+
+from genospark.core.config import StageConfig
+from genospark.core.progress import step
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import TableError
+from genospark.features.association import expression_values, test_association, variant_values
+from genospark.features.fusion import fuse
+from genospark.features.selection import best
+from genospark.features.specification import to_rows
+from genospark.features.split import SPLITS, split_of
+from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+
+
+class BuildFeaturesConfig(StageConfig):
+    """Settings of ``build-features``.
+
+    Attributes:
+        variants: Variant features to select.
+        expression: Expression features to select.
+        fractions: Shares of train, validation and test families.
+        seed: Of the split.
+        min_call_rate: Least share of training people with a call at a variant.
+        min_allele_count: Least copies of the rarer allele among training people.
+        expression_transform: log1p for TPM, RPKM and counts; none for values that are already normalised.
+        require_expression: Take only people with expression as examples.
+        row_groups: Files of each split of ``examples``; at least 4 a rank.
+    """
+
+    variants: int = 1000
+    expression: int = 100
+    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    seed: int = 1
+    min_call_rate: float = 0.9
+    min_allele_count: int = 10
+    expression_transform: Literal["log1p", "none"] = "log1p"
+    require_expression: bool = False
+    row_groups: int = 8
+
+
+def build_features(config: BuildFeaturesConfig, spark: SparkSession) -> str:
+    """Splits the people, selects and fits features on the training ones, and writes everyone's fused vector.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        TableError: A table is missing, no people are in common, or a disease has too few cases among the training people.
+    """
+    warehouse = Warehouse(spark, config.warehouse)
+    optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.producer(name)]
+    tables = ["variants", "genotypes", "samples", "phenotypes", *optional]
+    return run_stage("build-features", config, warehouse, lambda run: _build(run, config), tables=tables)
+
+
+@dataclass(frozen=True)
+class People:
+    """People who become examples.
+
+    Attributes:
+        table: sampleId, sampleIndex, split; sorted by sampleIndex.
+        labels: [people, diseases]: 0, 1 or NaN, with the same index as `table`.
+        covariates: [people, covariates], NaN where not known.
+    """
+
+    table: pd.DataFrame
+    labels: pd.DataFrame
+    covariates: pd.DataFrame
+
+    @property
+    def training(self) -> pd.Series[bool]:
+        return self.table["split"] == "train"
+
+
+def _build(run: Run, config: BuildFeaturesConfig) -> None:
+    warehouse = run.warehouse
+    with step("build-features: splitting people"):
+        people = _people(warehouse, config)
+    run.note(**{f"{side} people": int((people.table["split"] == side).sum()) for side in SPLITS})
+    spec = _fit(warehouse, people, config)
+    run.note(variants=len(spec.variants), expression=len(spec.expression), covariates=len(spec.covariates))
+    run.write("features", to_rows(warehouse.spark, spec))
+    prevalence = people.labels[people.training].mean()
+    targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
+    run.write("targets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
+    fused = fuse(warehouse, spec).rows.drop("expressionCoverage")
+    known = people.table[["sampleId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
+    labelled = fused.join(warehouse.spark.createDataFrame(known, "sampleId string, split string, labels binary"), "sampleId")
+    spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
+    run.write("examples", spread)
+
+
+def _people(warehouse: Warehouse, config: BuildFeaturesConfig) -> People:
+    samples = warehouse.read("samples").select("sampleId", "sampleIndex")
+    if config.require_expression:
+        samples = samples.join(warehouse.read("expression").select("sampleId").distinct(), "sampleId")
+    table: pd.DataFrame = samples.toPandas()
+    table = table.sort_values("sampleIndex").set_index("sampleId", drop=False)
+    labels = _wide(warehouse.read("phenotypes"), "disease", "label")
+    common = table.index.intersection(labels.index, sort=False)
+    if common.empty:
+        raise TableError(
+            f"{warehouse.path}: none of the {len(labels)} people with labels is among the {len(table)} with genotypes",
+            "check that the VCF and the phenotype file name people the same way",
+        )
+    table, labels = table.loc[common], labels.loc[common]
+    families = table["sampleId"].copy()
+    if warehouse.producer("pedigree"):
+        known: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "familyId").toPandas()
+        families.update(known.set_index("sampleId")["familyId"])
+    table["split"] = split_of(families, config.fractions, config.seed)
+    covariates = pd.DataFrame(index=common)
+    if warehouse.producer("covariates"):
+        covariates = _wide(warehouse.read("covariates"), "covariate", "covariateValue").reindex(common)
+    return People(table, labels, covariates)
+
+
+def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
+    long: pd.DataFrame = rows.select("sampleId", name, value).toPandas()
+    return long.pivot(index="sampleId", columns=name, values=value).astype(float)
+
+
+def _fit(warehouse: Warehouse, people: People, config: BuildFeaturesConfig) -> FeatureSpec:
+    training = people.table[people.training]
+    labels = people.labels[people.training]
+    for disease in labels:
+        cases = int(labels[disease].sum())
+        if min(cases, int(labels[disease].notna().sum()) - cases) < 2:
+            raise TableError(f"{disease}: fewer than 2 cases or controls among the training people", "leave the disease out")
+    raw = people.covariates[people.training]
+    means, deviations = raw.mean(), raw.std(ddof=0)
+    varying = [str(name) for name in raw if deviations[name] > 0]
+    filled = ((raw - means) / deviations)[varying].fillna(0.0)
+    n_samples = warehouse.read("samples").count()
+    with step("build-features: association of variants (glow.gwas)"):
+        columns = training["sampleIndex"].to_numpy(np.int64)
+        values = variant_values(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
+        variants = best(test_association(values, labels, filled), config.variants)
+    if variants.empty:
+        raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
+    expression = pd.DataFrame()
+    if warehouse.producer("expression") and config.expression:
+        with step("build-features: association of expression (glow.gwas)"):
+            order = training[["sampleId"]].assign(place=range(len(training)))
+            measured = expression_values(warehouse.read("expression"), order, config.expression_transform)
+            expression = best(test_association(measured, labels, filled), config.expression)
+    return FeatureSpec(
+        tuple(Variant(*row) for row in variants.itertuples(index=False)),
+        tuple(Expression(*row) for row in expression.itertuples(index=False)),
+        tuple(Covariate(name, float(means[name]), float(deviations[name])) for name in varying),
+        config.expression_transform,
+        tuple(str(name) for name in labels),
+    )

@@ -1,0 +1,55 @@
+"""A model's specification of features as rows of ``features``, and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from genospark.core.storage import Warehouse
+from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+
+KINDS: dict[str, type[Variant | Expression | Covariate]] = {"variant": Variant, "expression": Expression, "covariate": Covariate}
+
+
+def to_rows(spark: SparkSession, spec: FeatureSpec) -> DataFrame:
+    """The specification's features as rows."""
+    groups = {"variant": spec.variants, "expression": spec.expression, "covariate": spec.covariates}
+    schema = (
+        "kind string, featureIndex int, transform string, contigName string, start bigint, referenceAllele string, "
+        "alternateAllele string, geneId string, cellType string, state string, covariate string, mean double, "
+        "standardDeviation double, pValue double"
+    )
+    rows: list[dict[str, Any]] = []
+    for kind, features in groups.items():
+        for index, feature in enumerate(features):
+            described = {_column(name): value for name, value in vars(feature).items()}
+            transform = spec.transform if kind == "expression" else "none"
+            rows.append({"kind": kind, "featureIndex": index, "transform": transform} | described)
+    columns = [part.split()[0] for part in schema.split(", ")]
+    return spark.createDataFrame([tuple(row.get(name) for name in columns) for row in rows], schema)
+
+
+def from_tables(warehouse: Warehouse) -> FeatureSpec:
+    """The specification that ``features`` and ``targets`` hold.
+
+    Raises:
+        TableError: They are not there.
+    """
+    rows = warehouse.read("features").orderBy("featureIndex").collect()
+    targets = warehouse.read("targets").orderBy("targetIndex").collect()
+
+    def of(kind: str) -> tuple[Any, ...]:
+        names = [_column(entry.name) for entry in fields(KINDS[kind])]
+        return tuple(KINDS[kind](*(row[name] for name in names)) for row in rows if row["kind"] == kind)
+
+    transform = next((row["transform"] for row in rows if row["kind"] == "expression"), "none")
+    return FeatureSpec(of("variant"), of("expression"), of("covariate"), transform, tuple(row["disease"] for row in targets))
+
+
+def _column(attribute: str) -> str:
+    if attribute == "name":
+        return "covariate"
+    first, *rest = attribute.split("_")
+    return first + "".join(part.title() for part in rest)

@@ -1,0 +1,4 @@
+"""The front door: cohort files in, raw tables out.
+
+One file a kind of input; each checks what it reads, and a bad record ends the stage with its file, line and reason. Fits nothing.
+"""

@@ -1,0 +1,123 @@
+"""Stage ``ingest-expression``: expression tables (TSV with people as rows, or BED with genes as rows) to ``expression``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import SparkSession
+
+from genospark.core.config import StageConfig, expand
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import InputError
+from genospark.ingest.tabular import numbers, read_table, require, unique
+
+KEYS = ["sampleId", "cellType", "state"]
+# FastQTL and TensorQTL give genes in BED: the first four columns, then (in some tools) length and strand, then people.
+BED_COLUMNS = ["chr", "start", "end", "gene", "length", "strand"]
+ROWS = "sampleId string, geneId string, cellType string, state string, expressionValue double, expressionUnit string"
+
+
+class IngestExpressionConfig(StageConfig):
+    """Settings of ``ingest-expression``.
+
+    Attributes:
+        inputs: TSV (columns sampleId, and where they differ cellType and state, then one column a gene) or BED files, plain or gzipped.
+        unit: Unit of the values.
+        cell_type: Cell type of files that do not name it.
+        state: Cell state of files that do not name it.
+    """
+
+    inputs: list[str] = []
+    unit: str = "TPM"
+    cell_type: str = "bulk"
+    state: str = "unspecified"
+
+
+def ingest_expression(config: IngestExpressionConfig, spark: SparkSession) -> str:
+    """Reads expression files into the long table of raw values; missing values have no row.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        InputError: A file is not an expression table.
+    """
+    files = expand(config.inputs)
+    warehouse = Warehouse(spark, config.warehouse)
+    return run_stage("ingest-expression", config, warehouse, lambda run: _ingest(run, config, files), files=files)
+
+
+def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None:
+    spark = run.warehouse.spark
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for index in batch.column("id").to_pylist():
+                yield from read_expression(files[index], config)
+
+    rows = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, ROWS).repartition(2, "sampleId")
+    rows = rows.sortWithinPartitions("sampleId", "geneId").persist()
+    try:
+        twice = rows.groupBy("sampleId", "geneId", "cellType", "state").count().where("count > 1").limit(1).collect()
+        if twice:
+            person, gene, cell_type, state, _ = twice[0]
+            raise InputError(
+                f"expression of {gene} in {cell_type}, {state} of {person} stands in more than one file",
+                "name each file once, and give files of different cell types or states their columns",
+            )
+        run.write("expression", rows)
+        seen = rows.selectExpr("count(distinct sampleId)", "count(distinct geneId)").collect()[0]
+        run.note(people=seen[0], genes=seen[1])
+    finally:
+        rows.unpersist()
+
+
+def read_expression(path: Path, config: IngestExpressionConfig) -> Iterator[pa.RecordBatch]:
+    """Rows of the long table, in batches, from one file.
+
+    Raises:
+        InputError: The file is not an expression table.
+    """
+    frame = read_table(path)
+    bed = ".bed" in path.suffixes
+    keys, genes, values = _from_bed(frame, path, config) if bed else _from_tsv(frame, path, config)
+    for start in range(0, len(keys), 1000):
+        part, block = keys.iloc[start : start + 1000], values[start : start + 1000]
+        person, gene = np.nonzero(~np.isnan(block))
+        columns = [part[name].to_numpy(object)[person] for name in KEYS]
+        rows = pd.DataFrame(
+            {
+                "sampleId": columns[0],
+                "geneId": np.asarray(genes, object)[gene],
+                "cellType": columns[1],
+                "state": columns[2],
+                "expressionValue": block[person, gene],
+                "expressionUnit": config.unit,
+            }
+        )
+        yield pa.RecordBatch.from_pandas(rows, preserve_index=False)
+
+
+def _from_tsv(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -> tuple[pd.DataFrame, list[str], NDArray[np.float64]]:
+    require(frame, ["sampleId"], path)
+    genes = [name for name in frame.columns if name not in KEYS]
+    keys = pd.DataFrame({"sampleId": frame["sampleId"]})
+    keys["cellType"] = frame.get("cellType", config.cell_type)
+    keys["state"] = frame.get("state", config.state)
+    unique(keys, KEYS, path)
+    return keys, genes, numbers(frame, genes, path)
+
+
+def _from_bed(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -> tuple[pd.DataFrame, list[str], NDArray[np.float64]]:
+    described = frame.columns[: 6 if list(frame.columns[4:6]) == BED_COLUMNS[4:] else 4]
+    gene = described[3]
+    unique(frame, [gene], path)
+    people = list(frame.columns[len(described) :])
+    keys = pd.DataFrame({"sampleId": people, "cellType": config.cell_type, "state": config.state})
+    return keys, list(frame[gene]), numbers(frame, people, path).T

@@ -1,0 +1,181 @@
+"""Stage ``ingest-phenotypes``: labels, covariates and pedigree to ``phenotypes``, ``covariates`` and ``pedigree``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from genospark.core.config import Settings, StageConfig, expand
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError, InputError
+from genospark.ingest.tabular import numbers, read_table, require, unique
+
+Role = Literal["phenotypes", "covariates", "pedigree"]
+ROLES: tuple[Role, ...] = ("phenotypes", "covariates", "pedigree")
+PED_COLUMNS = ["familyId", "sampleId", "fatherId", "motherId", "sex"]
+
+
+class Target(Settings):
+    """A disease made from a column of another kind of file.
+
+    Attributes:
+        column: The column.
+        cases: Its values that make a case.
+        controls: Its values that make a control; all others where empty.
+    """
+
+    column: str
+    cases: list[str]
+    controls: list[str] = []
+
+
+class IngestPhenotypesConfig(StageConfig):
+    """Settings of ``ingest-phenotypes``.
+
+    Attributes:
+        inputs: ``role=path`` entries; the role is phenotypes, covariates or pedigree, and phenotypes where none is given.
+        sample_column: Column of the person in phenotype and covariate files.
+        targets: Diseases made from columns of the phenotype file; where empty, every column but the person is one, of 0, 1 and NA.
+    """
+
+    inputs: list[str] = []
+    sample_column: str = "sampleId"
+    targets: dict[str, Target] = {}
+
+
+def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> str:
+    """Reads labels, covariates and pedigree.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        InputError: A file is not what its role says.
+        ConfigError: An input's role is not known.
+    """
+    roles = _roles(config.inputs)
+    files = [path for paths in roles.values() for path in paths]
+    warehouse = Warehouse(spark, config.warehouse)
+    return run_stage("ingest-phenotypes", config, warehouse, lambda run: _ingest(run, config, roles), files=files)
+
+
+def _roles(inputs: list[str]) -> dict[Role, list[Path]]:
+    patterns: dict[Role, list[str]] = {role: [] for role in ROLES}
+    for entry in inputs:
+        role, separator, path = entry.rpartition("=")
+        if separator and role not in ROLES:
+            raise ConfigError(f"--input {entry}: no role {role}", f"write role=path with a role of {', '.join(ROLES)}")
+        patterns[role or "phenotypes"].append(path)  # type: ignore[index]
+    if not patterns["phenotypes"]:
+        raise ConfigError("no phenotype file among the inputs", "name one with --input phenotypes=PATH")
+    return {role: expand(found) for role, found in patterns.items() if found}
+
+
+def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[Role, list[Path]]) -> None:
+    labels = pd.concat([read_labels(path, config) for path in roles["phenotypes"]])
+    covariates = pd.concat([read_covariates(path, config.sample_column) for path in roles.get("covariates", [])] or [_NO_COVARIATES])
+    pedigree = pd.concat([read_pedigree(path) for path in roles.get("pedigree", [])] or [_NO_PEDIGREE])
+    for frame, key, role in (
+        (labels, ["sampleId", "disease"], "phenotypes"),
+        (covariates, ["sampleId", "covariate"], "covariates"),
+    ):
+        unique(frame, key, roles.get(role, [Path(role)])[-1])  # type: ignore[call-overload]
+    spark = run.warehouse.spark
+    run.write("phenotypes", spark.createDataFrame(labels, "sampleId string, disease string, label tinyint"))
+    run.write("covariates", spark.createDataFrame(covariates, "sampleId string, covariate string, covariateValue double"))
+    rows = pedigree.astype(object).where(pedigree.notna(), None).values.tolist()
+    run.write("pedigree", spark.createDataFrame(rows, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
+    counts = labels.groupby("disease")["label"].agg(["sum", "count"])
+    run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
+
+
+_NO_COVARIATES = pd.DataFrame({"sampleId": [], "covariate": [], "covariateValue": []}).astype({"sampleId": object, "covariate": object})
+_NO_PEDIGREE = pd.DataFrame(columns=["sampleId", "familyId", "fatherId", "motherId", "sex"])
+
+
+def read_labels(path: Path, config: IngestPhenotypesConfig) -> pd.DataFrame:
+    """Known labels of a phenotype file.
+
+    Returns:
+        Columns sampleId, disease, label (0 or 1).
+
+    Raises:
+        InputError: A value is none of 0, 1 and NA, or a disease lacks cases or controls.
+    """
+    frame = read_table(path)
+    require(frame, [config.sample_column, *(target.column for target in config.targets.values())], path)
+    unique(frame, [config.sample_column], path)
+    if config.targets:
+        made = {disease: _label(frame[target.column], target) for disease, target in config.targets.items()}
+        wide = pd.DataFrame(made)
+    else:
+        diseases = [name for name in frame.columns if name != config.sample_column]
+        values = numbers(frame, diseases, path)
+        bad = ~(np.isnan(values) | np.isin(values, (0, 1)))
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise InputError(
+                f"{path}: line {frame.index[row]}, column {diseases[column]}: {values[row, column]:g} is not 0, 1 or NA",
+                "code controls 0 and cases 1, or make targets from other columns under `targets` in the configuration",
+            )
+        wide = pd.DataFrame(values, columns=diseases)
+    for disease in wide.columns:
+        if wide[disease].nunique() < 2:
+            raise InputError(f"{path}: {disease} has no cases or no controls", "leave the column out, or check its coding")
+    return _long(wide, frame[config.sample_column], "disease", "label").astype({"label": np.int8})
+
+
+def _label(column: pd.Series, target: Target) -> pd.Series:
+    case = column.isin(target.cases)
+    control = column.isin(target.controls) if target.controls else column.notna() & ~case
+    return pd.Series(np.where(case, 1.0, np.where(control, 0.0, np.nan)))
+
+
+def _long(wide: pd.DataFrame, people: pd.Series, name: str, value: str) -> pd.DataFrame:
+    return wide.assign(sampleId=people.to_numpy()).melt("sampleId", var_name=name, value_name=value).dropna()
+
+
+def read_covariates(path: Path, sample_column: str) -> pd.DataFrame:
+    """Known covariates: columns sampleId, covariate, covariateValue.
+
+    Raises:
+        InputError: A value is not a number.
+    """
+    frame = read_table(path)
+    require(frame, [sample_column], path)
+    unique(frame, [sample_column], path)
+    names = [name for name in frame.columns if name != sample_column]
+    wide = pd.DataFrame(numbers(frame, names, path), columns=names)
+    return _long(wide, frame[sample_column], "covariate", "covariateValue")
+
+
+def read_pedigree(path: Path) -> pd.DataFrame:
+    """A PED file: family, person, father, mother, sex, then columns that are not read; 0 stands for not known.
+
+    Returns:
+        Columns sampleId, familyId, fatherId, motherId, sex (1 male, 2 female).
+
+    Raises:
+        InputError: It has fewer than five columns or a person twice.
+    """
+    with path.open("rb") as stream:
+        first = stream.readline()
+    frame = read_table(path, "\t" if b"\t" in first else r"\s+", header=first.startswith(b"#"))
+    if frame.shape[1] < len(PED_COLUMNS):
+        raise InputError(
+            f"{path}: {frame.shape[1]} columns where a pedigree has at least 5",
+            "write familyId, sampleId, fatherId, motherId and sex, separated by tabs",
+        )
+    frame = frame.iloc[:, : len(PED_COLUMNS)].set_axis(PED_COLUMNS, axis=1)
+    unique(frame, ["sampleId"], path)
+    for name in ("familyId", "fatherId", "motherId"):
+        frame[name] = frame[name].where(frame[name] != "0")
+    sex = pd.to_numeric(frame["sex"], errors="coerce")
+    frame["sex"] = sex.where(sex.isin((1, 2)))
+    frame["familyId"] = frame["familyId"].fillna(frame["sampleId"])
+    return frame[["sampleId", "familyId", "fatherId", "motherId", "sex"]]

@@ -1,0 +1,143 @@
+"""The lines of a split, in chunks of whole lines.
+
+A split owns the lines that begin after its first inflated byte, up to and including the line that begins at the first byte after
+it; the first split also owns the line at its first byte. So each line has one owner wherever newlines and blocks fall, and no
+split needs to look back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from genospark.errors import InputError
+from genospark.ingest.vcf import bgzf
+from genospark.ingest.vcf.header import gzip_pieces
+from genospark.ingest.vcf.splits import Split
+
+CHUNK_BYTES = 16 << 20
+TAIL = 4
+"""Zero bytes after the text, so that the four bytes at any of its positions can be read as one word."""
+_PLAIN_BYTES = 1 << 18
+_Piece = tuple[int, int, bytes, bool]
+"""Offset in the file of a piece, position of its text in the inflated piece, text, and whether it lies in the split."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines of a split.
+
+    Attributes:
+        buffer: (n + 4,) uint8: n bytes of text, of which the last is a newline, and four zero bytes.
+        split: Split the lines belong to.
+        first_line: Line number of the first line, from 1; None where not known.
+        marks: Position of each piece that the text was read from, relative to the text, and its offset in the file; ascending.
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    split: Split
+    first_line: int | None
+    marks: list[tuple[int, int]]
+
+    @property
+    def text(self) -> npt.NDArray[np.uint8]:
+        """(n,) uint8: the text without the bytes after it."""
+        return self.buffer[:-TAIL]
+
+    def fail(self, line: int, start: int, reason: str, next_step: str) -> NoReturn:
+        """Refuse a line.
+
+        Args:
+            line: Index of the line in the chunk.
+            start: Position of its first byte in the text.
+            reason: What is wrong.
+            next_step: What the user can do.
+        """
+        found = bytes(self.buffer[start : start + (1 << 16)]).split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
+        fields = found.split("\t")
+        site = f" ({fields[0]}:{fields[1][:20]})" if len(fields) > 1 else ""
+        raise InputError(f"{self.split.path}, {self._place(line, start)}{site}: {reason}; the line: {found[:200]}", next_step)
+
+    def _place(self, line: int, start: int) -> str:
+        if self.first_line is not None:
+            return f"line {self.first_line + line}"
+        position, offset = self.marks[bisect_right(self.marks, (start, 1 << 62)) - 1]
+        if self.split.compression == "plain":
+            return f"line at byte {offset + start - position}"
+        return f"line at BGZF virtual offset {offset}:{start - position}"
+
+
+def read_chunks(split: Split) -> Iterator[Chunk]:
+    """Read the lines that a split owns, in chunks of about ``CHUNK_BYTES``.
+
+    A last line without a newline gets one. Memory: the text of a chunk, or of the longest line where that is longer.
+    """
+    first_line = split.first_line
+    parts: list[bytes] = []
+    marks: list[tuple[int, int]] = []
+    size = 0
+    for offset, within, text, owned in _owned_text(split):
+        marks.append((size - within, offset))
+        cut = text.rfind(b"\n") + 1 if size + len(text) >= CHUNK_BYTES or not owned else 0
+        if not cut:
+            parts.append(text)
+            size += len(text)
+            continue
+        chunk = _chunk([*parts, text[:cut]], split, first_line, marks)
+        yield chunk
+        if first_line is not None:
+            first_line += int(np.count_nonzero(chunk.text == ord("\n")))
+        parts, marks, size = [text[cut:]], [(-within - cut, offset)], len(text) - cut
+        # The next chunk is read before this name is bound again.
+        del chunk
+    if size:
+        yield _chunk(parts if parts[-1].endswith(b"\n") else [*parts, b"\n"], split, first_line, marks)
+
+
+def _chunk(parts: list[bytes], split: Split, first_line: int | None, marks: list[tuple[int, int]]) -> Chunk:
+    return Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, first_line, marks)
+
+
+def _owned_text(split: Split) -> Iterator[_Piece]:
+    """The text of the lines that a split owns; what is not marked as its own ends with the last of these lines."""
+    pieces = _pieces(split)
+    if not split.first:
+        for offset, within, text, owned in pieces:
+            if not owned:
+                return
+            if begin := text.find(b"\n") + 1:
+                yield offset, within + begin, text[begin:], True
+                break
+        else:
+            return
+    skip = split.skip
+    for offset, within, text, owned in pieces:
+        begin = min(skip, len(text))
+        skip -= begin
+        end = 0 if owned else text.find(b"\n") + 1
+        yield offset, within + begin, text[begin : end or None], not end
+        if end:
+            return
+
+
+def _pieces(split: Split) -> Iterator[_Piece]:
+    """Inflated text from the first piece of a split to the end of the file, marked with whether it begins in the split."""
+    if split.compression == "gzip":
+        yield from ((0, 0, text, True) for text in gzip_pieces(split.path))
+    elif split.compression == "bgzf":
+        start = split.start if split.first else bgzf.find_block(split.path, split.start, split.stop)
+        if start is not None:
+            yield from ((at, 0, text, at < split.stop) for at, text in bgzf.blocks(split.path, start))
+    else:
+        with Path(split.path).open("rb") as file:
+            file.seek(split.start)
+            at = split.start
+            while text := file.read(min(_PLAIN_BYTES, split.stop - at) if at < split.stop else _PLAIN_BYTES):
+                yield at, 0, text, at < split.stop
+                at += len(text)

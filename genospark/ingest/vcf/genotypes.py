@@ -1,0 +1,172 @@
+"""From the text of genotypes to packed calls.
+
+The common genotype, ``a/b`` or ``a|b`` with one-digit alleles, and the byte after it make one 32-bit word, so a line becomes an
+array of words. A translation table turns their bytes into classes, which tells at once whether all words have this form, and masks
+out all but the alleles. Genotypes of another form (haploid, two-digit alleles ...) are read character by character, all together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
+from genospark.ingest.vcf.lines import Ints, Lines
+from genospark.ingest.vcf.packing import MISSING, Bytes, count_codes, pack, packed_bytes
+
+Words = npt.NDArray[np.uint32]
+BLOCK_GENOTYPES = 1 << 16
+"""Genotypes decoded together: their words fit a core's cache."""
+FIXED_MIN_PEOPLE = 32
+"""People from which copying a line as a whole is faster than looking up each genotype."""
+
+_GT_COLUMN = int.from_bytes(b"\tGT\t", "little")
+_PHASED, _UNPHASED = (int.from_bytes(word, "little") for word in (b"0|0\t", b"0/0\t"))
+_ALLELE_BITS = np.uint32(0x00010001)
+# The lowest bits of the first and third byte are the alleles; all other bits say of which class the four bytes are.
+_VALUE_BITS = np.uint32(0x000F000F)
+_CLASS_BITS = np.uint32(0xFF80FF80)
+_IS_ALLELE, _IS_SEPARATOR, _IS_END = 0x80, 0x40, 0x20
+_REGULAR = np.uint32(_IS_ALLELE | _IS_SEPARATOR << 8 | _IS_ALLELE << 16 | _IS_END << 24)
+
+
+def _class_table() -> bytes:
+    classes = {END: _IS_END, SEPARATOR: _IS_SEPARATOR, OTHER: 0}
+    return bytes(classes.get(code, _IS_ALLELE | code) for code in ALLELE_CODES)
+
+
+_CLASSES = _class_table()
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls of the split records of a chunk, in the order of the file.
+
+    Attributes:
+        packed: (rows, ceil(n / 4)) uint8, as in ``packing``. Calls that are missing in part (``./1``) are missing.
+        counts: (rows, 3) people with one copy, with two copies and without a call.
+        haploid: (rows, 2) haploid people with a call, and with a call of the alternate allele.
+    """
+
+    packed: Bytes
+    counts: Ints
+    haploid: Ints
+
+
+def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
+    """Decode all genotypes of a chunk; other alternate alleles count as the reference, as in ``bcftools norm -m-``.
+
+    Args:
+        lines: Records.
+        n_alternates: (lines,) alternate alleles; a record has as many rows, but at least one.
+        has_genotypes: (lines,) whether there are genotypes; if not, all calls are missing.
+
+    Raises:
+        InputError: A genotype cannot be read, has more than two alleles, or an allele the record does not have.
+    """
+    return _Decoder(lines, n_alternates).decode(has_genotypes)
+
+
+class _Decoder:
+    def __init__(self, lines: Lines, n_alternates: Ints) -> None:
+        self.lines = lines
+        self.n_alternates = n_alternates
+        self.n = lines.chunk.split.n_samples
+        row_stops = np.cumsum(np.maximum(n_alternates, 1))
+        self.first_row = row_stops - np.maximum(n_alternates, 1)
+        rows = int(row_stops[-1])
+        self.packed = np.full((rows, packed_bytes(self.n)), 0xFF, np.uint8)
+        self.counts = np.zeros((rows, 3), np.int64)
+        self.counts[:, 2] = self.n
+        self.haploid = np.zeros((rows, 2), np.int64)
+        buffer = lines.chunk.buffer
+        # The four bytes from each position of the text on, without a copy.
+        self.words_at: Words = np.ndarray((len(buffer) - 3,), "<u4", buffer, strides=(1,))
+
+    def decode(self, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
+        if self.n:
+            fixed = self._fixed_width()
+            for block in self._blocks(fixed):
+                self._decode_fixed(block)
+            for block in self._blocks(has_genotypes & ~fixed):
+                self._decode_words(self.words_at[self.lines.tabs[block, 8:] + 1], block)
+        return Calls(self.packed, self.counts, self.haploid)
+
+    def _blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[Ints]:
+        which = np.flatnonzero(mask)
+        step = max(1, BLOCK_GENOTYPES // self.n)
+        return (which[i : i + step] for i in range(0, len(which), step))
+
+    def _fixed_width(self) -> npt.NDArray[np.bool_]:
+        """(lines,) whether FORMAT is GT and the genotypes have three bytes on average."""
+        before = self.lines.tabs[:, 8]
+        if self.n < FIXED_MIN_PEOPLE:
+            return np.zeros(len(self.lines), bool)
+        fixed: npt.NDArray[np.bool_] = before == self.lines.ends - 4 * self.n
+        return fixed & (self.words_at[before - 3] == _GT_COLUMN)
+
+    def _decode_fixed(self, block: Ints) -> None:
+        words = np.empty((len(block), self.n), np.uint32)
+        rows = words.view(np.uint8)
+        text = self.lines.chunk.buffer
+        for row, begin in zip(rows, (self.lines.tabs[block, 8] + 1).tolist(), strict=True):
+            row[:] = text[begin : begin + len(row)]
+        rows[:, -1] = ord("\t")
+        # Where all words of a line have the same bits but for the last ones of the alleles, these bits are the calls.
+        ones, zeros = np.bitwise_or.reduce(words, axis=1) & ~_ALLELE_BITS, np.bitwise_and.reduce(words, axis=1) & ~_ALLELE_BITS
+        plain = (ones == zeros) & ((ones == _PHASED) | (ones == _UNPHASED)) & (self.n_alternates[block] == 1)
+        if not plain.all():
+            self._decode_words(words[~plain], block[~plain])
+            words, block = words[plain], block[plain]
+        if len(block):
+            self._store(self.first_row[block], ((words + (words >> 16)) & np.uint32(3)).astype(np.uint8))
+
+    def _decode_words(self, words: Words, block: Ints) -> None:
+        """Decode the words (b, n) of any lines."""
+        classes = np.frombuffer(words.tobytes().translate(_CLASSES), np.uint32).reshape(words.shape)
+        alleles = classes & _VALUE_BITS
+        irregular = (classes & _CLASS_BITS) != _REGULAR
+        some_irregular = bool(irregular.any())
+        if some_irregular:
+            row, person = np.nonzero(irregular)
+            alleles[row, person] = read_irregular(self.lines, block[row], person)
+        pairs = alleles.view(np.uint16).reshape(len(block), self.n, 2)
+        n_alternates = self.n_alternates[block]
+        self._check_alleles(pairs, block)
+        missing = (pairs == NO_CALL).view(np.uint16)[..., 0] != 0
+        for allele in range(1, max(1, int(n_alternates.max())) + 1):
+            use: slice | Ints = slice(None)
+            if allele > 1:
+                use = np.flatnonzero(n_alternates >= allele)
+            # Two booleans, one for each allele of a pair, seen as one number: its low byte plus its high byte is the dosage.
+            equal = (pairs[use] == allele + 1).view(np.uint16)[..., 0]
+            codes = (equal + (equal >> 8)).astype(np.uint8) | missing[use].view(np.uint8) * np.uint8(MISSING)
+            self._store(self.first_row[block[use]] + allele - 1, codes)
+            if some_irregular:
+                haploid = (pairs[use][..., 1] == ABSENT) & ~missing[use]
+                counts = np.stack([haploid.sum(axis=1), (haploid & (codes == 1)).sum(axis=1)], axis=1)
+                self.haploid[self.first_row[block[use]] + allele - 1] = counts
+
+    def _check_alleles(self, pairs: npt.NDArray[np.uint16], block: Ints) -> None:
+        # One more turns ABSENT, the highest number, into 0.
+        highest = (pairs + np.uint16(1)).max(axis=(1, 2)).astype(np.int64) - 2
+        wrong = highest > self.n_alternates[block]
+        if wrong.any():
+            at = int(wrong.argmax())
+            line, allele = int(block[at]), int(highest[at])
+            person = int((pairs[at] == allele + 1).any(axis=1).argmax())
+            what = f"allele {allele}" if allele < WORST_ALLELE else f"an allele above {WORST_ALLELE - 1}"
+            self.lines.chunk.fail(
+                line,
+                int(self.lines.starts[line]),
+                f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}",
+                "correct the genotype or ALT, or leave the record out",
+            )
+
+    def _store(self, rows: Ints, codes: Bytes) -> None:
+        packed = pack(codes)
+        self.packed[rows] = packed
+        self.counts[rows] = count_codes(packed, self.n)

@@ -1,0 +1,191 @@
+"""The header of a VCF: what kind of file it is, whose genotypes it holds and where its records begin."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from isal import igzip, isal_zlib
+
+from genospark.errors import InputError
+from genospark.ingest.vcf import bgzf
+
+Compression = Literal["bgzf", "gzip", "plain"]
+SITE_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+PIECE_BYTES = 1 << 20
+log = logging.getLogger("genospark.ingest.vcf")
+_NOT_VCF = "give a VCF 4.x file: plain text or, better, compressed with `bgzip` (`bcftools view -Oz` converts BCF)"
+
+
+@dataclass(frozen=True)
+class VcfHeader:
+    """What the header of a VCF says.
+
+    Attributes:
+        path: File.
+        version: VCF version, such as ``4.2``.
+        compression: How the file is compressed; only ``bgzf`` and ``plain`` can be split.
+        contigs: Length of each contig in base pairs (None where not stated), in the order of the header.
+        sample_ids: People, in the order of the columns.
+        n_columns: Columns of every record: 8 (sites only), 9, or 9 + number of people.
+        data_start: Byte offset of the first record, or of the BGZF block in which the header ends; 0 for gzip.
+        data_skip: Inflated bytes between ``data_start`` and the first record.
+        data_line: Line number of the first record, from 1.
+    """
+
+    path: str
+    version: str
+    compression: Compression
+    contigs: dict[str, int | None]
+    sample_ids: tuple[str, ...]
+    n_columns: int
+    data_start: int
+    data_skip: int
+    data_line: int
+
+
+def read_header(path: str | Path) -> VcfHeader:
+    """Read and check the header of a VCF.
+
+    Raises:
+        InputError: The file is absent or empty, is not a VCF, or its header is not as the specification asks.
+    """
+    path = str(path)
+    compression = _compression(path)
+    lines: list[str] = []
+    for (start, skip), raw in _lines(path, compression):
+        text = _decode(raw, path, len(lines) + 1)
+        if not lines and not text.startswith("##fileformat=VCFv4."):
+            raise InputError(
+                f"{path}, line 1: not a VCF 4.x file: it should begin with ##fileformat=VCFv4.x but begins with {text[:200]!r}",
+                _NOT_VCF,
+            )
+        lines.append(text)
+        if text.startswith("#CHROM"):
+            columns = text.split("\t")
+            return VcfHeader(
+                path=path,
+                version=lines[0].removeprefix("##fileformat=VCFv"),
+                compression=compression,
+                contigs=_contigs(lines),
+                sample_ids=_sample_ids(columns, path, len(lines)),
+                n_columns=len(columns),
+                data_start=start,
+                data_skip=skip,
+                data_line=len(lines) + 1,
+            )
+        if not text.startswith("##"):
+            raise InputError(
+                f"{path}, line {len(lines)}: the #CHROM line is missing: a record or other text comes first: {text[:200]!r}",
+                "put the line of column names (#CHROM, POS, ...) between the ## lines and the records",
+            )
+    if not lines:
+        raise InputError(f"{path}: the file is empty", _NOT_VCF)
+    raise InputError(f"{path}: the file ends after {len(lines)} header lines, without a #CHROM line", _NOT_VCF)
+
+
+def gzip_pieces(path: str) -> Iterator[bytes]:
+    """Inflate a gzip file without BGZF blocks, in pieces.
+
+    Raises:
+        InputError: The file is truncated or damaged.
+    """
+    again = "copy or download the file again, and check it with `gzip -t`"
+    try:
+        with igzip.open(path, "rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    except EOFError as error:
+        raise InputError(f"{path}: the gzip file is truncated ({error})", again) from error
+    except (OSError, isal_zlib.error) as error:
+        raise InputError(f"{path}: the gzip file is damaged ({error})", again) from error
+
+
+def _compression(path: str) -> Compression:
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror})", "check the path and its permissions") from error
+    if bgzf.block_bytes(head) is not None:
+        return "bgzf"
+    if head.startswith(b"\x1f\x8b"):
+        log.warning(
+            "%s is compressed with gzip, not with bgzip: one process must read all of it. "
+            "To read it in parallel: gzip -dc '%s' | bgzip > new.vcf.gz",
+            path,
+            path,
+        )
+        return "gzip"
+    return "plain"
+
+
+def _lines(path: str, compression: Compression) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """Lines without their line ends, each with (offset, skip) of the byte after it, as in ``VcfHeader``."""
+    pieces: Iterator[tuple[int, bytes]]
+    if compression == "bgzf":
+        pieces = bgzf.blocks(path, 0)
+    elif compression == "gzip":
+        pieces = zip(itertools.repeat(0), gzip_pieces(path))
+    else:
+        pieces = _plain_pieces(path)
+    rest = b""
+    seen = 0
+    for offset, piece in pieces:
+        at = 0
+        while (end := piece.find(b"\n", at)) >= 0:
+            yield _place(compression, offset, end + 1, seen), (rest + piece[at:end]).removesuffix(b"\r")
+            rest, at = b"", end + 1
+        rest += piece[at:]
+        seen += len(piece)
+    if rest:
+        yield _place(compression, offset, len(piece), seen - len(piece)), rest.removesuffix(b"\r")
+
+
+def _place(compression: Compression, offset: int, within: int, seen: int) -> tuple[int, int]:
+    if compression == "bgzf":
+        return offset, within
+    return (0, seen + within) if compression == "gzip" else (seen + within, 0)
+
+
+def _plain_pieces(path: str) -> Iterator[tuple[int, bytes]]:
+    with Path(path).open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield 0, piece
+
+
+def _decode(raw: bytes, path: str, line: int) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, line {line}: not UTF-8 text: {raw[:200]!r}", _NOT_VCF) from error
+
+
+def _contigs(lines: list[str]) -> dict[str, int | None]:
+    contigs: dict[str, int | None] = {}
+    for line in lines:
+        if line.startswith("##contig=<") and (name := re.search(r"[<,]ID=([^,>]+)", line)):
+            length = re.search(r"[<,]length=(\d+)", line)
+            contigs[name[1]] = int(length[1]) if length else None
+    return contigs
+
+
+def _sample_ids(columns: list[str], path: str, line: int) -> tuple[str, ...]:
+    expected = (*SITE_COLUMNS, "FORMAT")[: max(len(columns), len(SITE_COLUMNS))]
+    if tuple(columns[:9]) != expected:
+        raise InputError(
+            f"{path}, line {line}: wrong column names: expected {' '.join(expected)} (with tabs) but found {columns[:9]}",
+            "correct the #CHROM line",
+        )
+    ids = tuple(columns[9:])
+    repeated = [sample for sample, times in Counter(ids).items() if times > 1]
+    if repeated or "" in ids:
+        what = f"sample ids that occur more than once: {', '.join(repeated[:5])}" if repeated else "an empty sample id"
+        raise InputError(f"{path}, line {line}: {what}", "give each person one id (`bcftools reheader -s` renames)")
+    return ids

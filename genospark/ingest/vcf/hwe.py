@@ -1,0 +1,105 @@
+"""Exact test of Hardy-Weinberg equilibrium.
+
+Method: Wigginton, Cutler and Abecasis 2005, Am J Hum Genet 76:887-893: given the allele counts, the p-value is the probability of
+all heterozygote counts that are no more probable than the one observed (no mid-p correction, as in ``plink --hardy``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_WINDOW = 64
+"""Heterozygote counts whose probabilities are summed in one step, for each variant."""
+_BLOCK = 1 << 14
+_NEGLIGIBLE = 1e-17
+_TIE = 1e-7
+"""Counts whose log-probabilities differ by less are equally probable; rounding makes differences up to 1e-8."""
+
+
+def hwe_p_values(n_hom_ref: Ints, n_het: Ints, n_hom_alt: Ints) -> Doubles:
+    """Exact p-value of each variant, from the counts of diploid people.
+
+    The probabilities are log-concave in the number of heterozygotes. So those not above the observed one make two tails, which
+    begin at the observed count and, beyond the mode, at a count found by bisection; each is summed outwards by the ratios of
+    successive terms until these do not matter. Memory does not depend on the number of people.
+
+    Args:
+        n_hom_ref: (variants,) people with two copies of the reference allele.
+        n_het: (variants,) heterozygotes.
+        n_hom_alt: (variants,) people with two copies of the alternate allele.
+
+    Returns:
+        (variants,) p-values in [0, 1]; NaN where nobody is counted.
+    """
+    counts = [np.asarray(c, np.int64) for c in (n_hom_ref, n_het, n_hom_alt)]
+    p = np.empty(len(counts[0]))
+    for i in range(0, len(p), _BLOCK):
+        p[i : i + _BLOCK] = _block(*(c[i : i + _BLOCK] for c in counts))
+    p[counts[0] + counts[1] + counts[2] == 0] = np.nan
+    return p
+
+
+def _block(hom_ref: Ints, het: Ints, hom_alt: Ints) -> Doubles:
+    n, rare = hom_ref + het + hom_alt, 2 * np.minimum(hom_ref, hom_alt) + het
+    observed = _log_probability(n, rare, het)
+    # Outwards from the observed count, away from the mode: up where the next probability is not larger.
+    up = _ratio(n, rare, het, np.ones_like(het)) <= 1
+    outwards = np.where(up, 1, -1)
+    lowest = rare % 2
+    # Steps of two from the observed count, over the mode, to the last possible count.
+    steps = np.where(up, het - lowest, rare - het) // 2
+    other = _first_step_below(n, rare, het, -outwards, steps, observed + _TIE)
+    opposite = het - 2 * outwards * other
+    p = np.exp(observed) * _tail(n, rare, het, outwards)
+    exists = other <= steps
+    p[exists] += np.exp(_log_probability(n, rare, opposite)[exists]) * _tail(n, rare, opposite, -outwards)[exists]
+    clipped: Doubles = np.minimum(p, 1.0)
+    return clipped
+
+
+def _log_probability(n: Ints, rare: Ints, het: Ints) -> Doubles:
+    """Log-probability of ``het`` heterozygotes among ``n`` people with ``rare`` copies of the rarer allele."""
+    hom_rare = (rare - het) / 2
+    given: Doubles = gammaln(n + 1) + gammaln(rare + 1) + gammaln(2 * n - rare + 1) - gammaln(2 * n + 1)
+    return given + het * np.log(2) - gammaln(hom_rare + 1) - gammaln(het + 1) - gammaln(n - het - hom_rare + 1)
+
+
+def _ratio(n: Ints, rare: Ints, het: Ints, direction: Ints) -> Doubles:
+    """Probability of ``het + 2 * direction`` heterozygotes divided by that of ``het``; 0 beyond the last possible count."""
+    hom_rare = (rare - het) / 2
+    hom_common = n - het - hom_rare
+    up = 4 * hom_rare * hom_common / ((het + 2.0) * (het + 1.0))
+    down = het * (het - 1.0) / (4 * (hom_rare + 1) * (hom_common + 1))
+    return np.where(direction > 0, up, down)
+
+
+def _first_step_below(n: Ints, rare: Ints, het: Ints, direction: Ints, steps: Ints, limit: Doubles) -> Ints:
+    """First step in 1..steps whose log-probability is at most ``limit``, by bisection; steps + 1 where none is."""
+    low, high = np.ones_like(steps), steps + 1
+    while (open_ := low < high).any():
+        middle = (low + high) // 2
+        below = _log_probability(n, rare, het + 2 * direction * np.minimum(middle, steps)) <= limit
+        high = np.where(open_ & below, middle, high)
+        low = np.where(open_ & ~below, middle + 1, low)
+    return low
+
+
+def _tail(n: Ints, rare: Ints, het: Ints, direction: Ints) -> Doubles:
+    """Sum of the probabilities from ``het`` on in a direction, relative to that of ``het``."""
+    sums, last = np.ones(len(het)), np.ones(len(het))
+    active = np.arange(len(het))
+    while len(active):
+        step = direction[active, None] * 2 * np.arange(_WINDOW)
+        terms = _ratio(n[active, None], rare[active, None], het[active, None] + step, direction[active, None])
+        # Beyond the first zero, ratios of impossible counts have no meaning.
+        terms = last[active, None] * np.cumprod(terms, axis=1)
+        terms[np.cumsum(terms == 0, axis=1) > 0] = 0
+        sums[active] += terms.sum(axis=1)
+        last[active] = terms[:, -1]
+        het = het + 2 * direction * _WINDOW
+        active = active[last[active] > _NEGLIGIBLE * sums[active]]
+    return sums

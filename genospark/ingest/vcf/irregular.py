@@ -1,0 +1,87 @@
+"""Genotypes that are not two one-digit alleles, read character by character, all of them at the same time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from genospark.ingest.vcf.lines import Ints, Lines
+
+NO_CALL = 0
+"""Allele code of a dot; allele k has code k + 1."""
+ABSENT = 0xFFFF
+"""Code of the second allele of a haploid genotype."""
+WORST_ALLELE = 0xFFF0
+"""All larger allele numbers are read as this one, which no record has."""
+SEPARATOR, END, OTHER = 253, 254, 255
+
+
+def _allele_codes() -> bytes:
+    codes = {ord("."): NO_CALL, **{ord("0") + digit: digit + 1 for digit in range(10)}}
+    codes |= dict.fromkeys(b"/|", SEPARATOR) | dict.fromkeys(b"\t:\r\n", END)
+    return bytes(codes.get(byte, OTHER) for byte in range(256))
+
+
+ALLELE_CODES = _allele_codes()
+"""What each byte means in a genotype: the code of an allele, a separator, the end, or nothing."""
+_CODES = np.frombuffer(ALLELE_CODES, np.uint8)
+_NOTHING = -1
+
+
+def read_irregular(lines: Lines, line: Ints, person: Ints) -> npt.NDArray[np.uint32]:
+    """Read genotypes of any form, in as many steps as the longest has characters.
+
+    A separator before the first allele, which VCF 4.4 allows, says nothing that is kept.
+
+    Args:
+        lines: Records.
+        line: (m,) indexes of lines.
+        person: (m,) indexes of people.
+
+    Returns:
+        (m,) allele codes as uint32: the first in the low 16 bits, the second in the high ones.
+
+    Raises:
+        InputError: A genotype has a character it cannot have, an empty allele, or more than two alleles.
+    """
+    text = lines.chunk.buffer
+    at = lines.tabs[line, 8 + person] + 1
+    codes = np.full((len(at), 2), ABSENT, np.int64)
+    active = np.arange(len(at))
+    current = np.full(len(at), _NOTHING)
+    slot = np.zeros(len(at), np.int64)
+    step = 0
+    while len(active):
+        code = _CODES[text[at[active] + step]]
+        now = current[active]
+        empty = now == _NOTHING
+        digit = (code > NO_CALL) & (code <= 10)
+        is_break = code >= SEPARATOR
+        wrong = (code == OTHER) | ((code == NO_CALL) & ~empty) | (digit & (now == NO_CALL)) | (is_break & empty)
+        if step == 0:
+            wrong &= code != SEPARATOR
+        _refuse(lines, line, person, active[wrong], "cannot be read as a genotype", "correct the genotype")
+        # Codes are allele numbers plus one: 1 after "0", then 10 * 1 + ... after "01".
+        longer = np.minimum(10 * (now - 1) + code, WORST_ALLELE + 1)
+        current[active] = np.where(is_break, _NOTHING, np.where(digit & ~empty, longer, code))
+        done = active[is_break & ~empty]
+        codes[done, slot[done]] = now[is_break & ~empty]
+        slot[done] += 1
+        goes_on = code != END
+        _refuse(
+            lines, line, person, active[goes_on & (slot[active] > 1)],
+            "has more than two alleles (ploidy above 2), which cannot be packed yet",
+            "leave out the record, or such samples (`bcftools view`), or make their genotypes diploid (`bcftools +fixploidy`)",
+        )  # fmt: skip
+        active = active[goes_on]
+        step += 1
+    return (codes[:, 0] | codes[:, 1] << 16).astype(np.uint32)
+
+
+def _refuse(lines: Lines, line: Ints, person: Ints, wrong: Ints, reason: str, next_step: str) -> None:
+    if len(wrong):
+        at = int(wrong[0])
+        row, column = int(line[at]), int(person[at])
+        begin = int(lines.tabs[row, 8 + column]) + 1
+        found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
+        lines.chunk.fail(row, int(lines.starts[row]), f"{found!r}, sample {column + 1} (column {column + 10}), {reason}", next_step)

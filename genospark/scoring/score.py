@@ -1,0 +1,102 @@
+"""Stage ``score``: a bundle and a cohort's tables to ``riskScores``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from genospark.core.config import StageConfig
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import CoverageError, TableError
+from genospark.features.fusion import fuse
+from genospark.models.bundle import Bundle, load, sigmoid
+from genospark.tasks.risk import with_logits
+
+
+class ScoreConfig(StageConfig):
+    """Settings of ``score``.
+
+    Attributes:
+        bundle: Folder of the bundle; the one that this warehouse trained last where not given.
+        min_variant_coverage: Least share of the model's variants that the cohort must have.
+    """
+
+    bundle: str | None = None
+    min_variant_coverage: float = 0.75
+
+
+def score(config: ScoreConfig, spark: SparkSession) -> str:
+    """Scores every person of ``samples``.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        InputError: The bundle is not there or damaged.
+        TableError: A table is missing.
+        CoverageError: Too few of the model's variants are in the tables.
+    """
+    warehouse = Warehouse(spark, config.warehouse)
+    bundle = load(_bundle_path(warehouse, config))
+    optional = [name for name in ("expression", "covariates") if warehouse.producer(name)]
+    tables = ["variants", "genotypes", "samples", *optional]
+    work = config.model_copy(update={"bundle": bundle.version})
+    return run_stage("score", work, warehouse, lambda run: _score(run, config, bundle), tables=tables, facts={"bundle": bundle.version})
+
+
+def _bundle_path(warehouse: Warehouse, config: ScoreConfig) -> Path:
+    if config.bundle is not None:
+        return Path(config.bundle).resolve()
+    if warehouse.producer("metrics") is None:
+        raise TableError(f"{warehouse.path}: no bundle was trained here", "run `train` first, or name a bundle with --set bundle=PATH")
+    version = warehouse.read("metrics").select("modelVersion").first()
+    assert version is not None
+    return warehouse.bundles / str(version[0])
+
+
+def _score(run: Run, config: ScoreConfig, bundle: Bundle) -> None:
+    fused = fuse(run.warehouse, bundle.spec)
+    total = len(bundle.spec.variants)
+    coverage = fused.variants_found / total
+    run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned)
+    if coverage < config.min_variant_coverage:
+        raise CoverageError(
+            f"{run.warehouse.path}: {fused.variants_found} of the model's {total} variants are there ({coverage:.0%}), "
+            f"at least {config.min_variant_coverage:.0%} are needed",
+            "check genome build and contig names, impute the missing sites, or lower min_variant_coverage",
+        )
+    scored = _probabilities(with_logits(fused.rows, bundle), bundle)
+    rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
+    run.write("riskScores", rows)
+    people = run.warehouse.read("samples").count()
+    run.note(people=people)
+
+
+def _probabilities(rows: DataFrame, bundle: Bundle) -> DataFrame:
+    """Logits of each person to one row a disease."""
+    diseases = list(bundle.spec.diseases)
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            network, logistic = (
+                batch.column(name).flatten().to_numpy().reshape(batch.num_rows, len(diseases)) for name in ("network", "logistic")
+            )
+            person = np.repeat(np.arange(batch.num_rows), len(diseases))
+            yield pa.RecordBatch.from_arrays(
+                [
+                    batch.column("sampleId").take(pa.array(person)),
+                    pa.array(diseases * batch.num_rows),
+                    *(pa.array(p.ravel()) for p in (bundle.default_probability(network, logistic), sigmoid(network), sigmoid(logistic))),
+                    batch.column("expressionCoverage").take(pa.array(person)),
+                ],
+                ["sampleId", "disease", "riskProbability", "networkProbability", "logisticProbability", "expressionCoverage"],
+            )
+
+    probabilities = "riskProbability double, networkProbability double, logisticProbability double"
+    return rows.mapInArrow(work, f"sampleId string, disease string, {probabilities}, expressionCoverage double")

@@ -1,0 +1,181 @@
+"""Stage ``train``: ``examples`` to a bundle: network by Horovod, logistic regression beside it, mix and calibration, metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import SparkSession
+
+from genospark.core.calls import packed_rows, unpack
+from genospark.core.config import StageConfig
+from genospark.core.progress import log, step
+from genospark.core.runlog import Run, code_version, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import TableError
+from genospark.features.specification import from_tables
+from genospark.models.bundle import Bundle, DiseaseModel, dense
+from genospark.models.risk import RiskNetworkConfig
+from genospark.models.spec import FeatureSpec
+from genospark.tasks.risk import with_logits
+from genospark.training.calibration import shipped
+from genospark.training.launch import launch
+from genospark.training.logistic import fit
+from genospark.training.metrics import auc, interval
+from genospark.training.worker import RankJob, read_checkpoint
+
+
+class TrainConfig(StageConfig):
+    """Settings of ``train``.
+
+    Attributes:
+        network: Shape of the network.
+        ranks: Horovod processes.
+        batch_size: People of a step on each rank.
+        epochs: Passes over the training people, at most.
+        patience: Passes without a better validation loss after which training ends.
+        learning_rate: Of Adam.
+        seed: Of initial weights, dropout and order.
+        logistic_penalties: Inverse strengths of the logistic regression's L1 penalty to choose from.
+        logistic_people: Training people that the logistic regression takes at most, so that its memory is bounded.
+    """
+
+    network: RiskNetworkConfig = RiskNetworkConfig()
+    ranks: int = 2
+    batch_size: int = 32
+    epochs: int = 60
+    patience: int = 8
+    learning_rate: float = 1e-3
+    seed: int = 1
+    logistic_penalties: list[float] = [0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0]
+    logistic_people: int = 50_000
+
+
+def train(config: TrainConfig, spark: SparkSession) -> str:
+    """Trains both models on the training people and writes a bundle.
+
+    Returns:
+        The run's id; the bundle's version stands in its notes.
+
+    Raises:
+        TableError: ``examples`` is missing or lacks a split.
+        TrainingError: A rank failed, or ranks disagree.
+    """
+    warehouse = Warehouse(spark, config.warehouse)
+    tables = ["examples", "features", "targets"]
+    return run_stage("train", config, warehouse, lambda run: _train(run, config), tables=tables)
+
+
+def _train(run: Run, config: TrainConfig) -> None:
+    warehouse = run.warehouse
+    spec = from_tables(warehouse)
+    files = {side: warehouse.files("examples", f"split = '{side}'") for side in ("train", "validation")}
+    for side, found in files.items():
+        if not found:
+            raise TableError(f"`examples` has no {side} people", "build features again with another split")
+    with step("train: L1 logistic regression"):
+        coefficients, intercepts, penalties = fit(
+            _vectors(warehouse, spec, "train", config.logistic_people),
+            _vectors(warehouse, spec, "validation", config.logistic_people),
+            config.logistic_penalties,
+        )
+    job = RankJob(
+        spec=spec.to_json(),
+        network=config.network.model_dump(),
+        training_files=files["train"],
+        validation_files=files["validation"],
+        checkpoint=str(warehouse.bundles / "checkpoints" / f"{run.run_id}.npz"),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        patience=config.patience,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+    )
+    with step(f"train: network on {config.ranks} Horovod ranks"):
+        result = launch(warehouse.spark, job, config.ranks)
+    run.note(epochs=len(result.losses) - 1, best_epoch=result.best_epoch, validation_loss=round(result.losses[result.best_epoch], 5))
+    weights = read_checkpoint(job.checkpoint)
+    untuned = tuple(DiseaseModel(0.5, 1.0, 0.0) for _ in spec.diseases)
+    bundle = Bundle(spec, config.network.model_dump(mode="json"), weights, coefficients, intercepts, untuned)
+    with step("train: calibration and metrics"):
+        people = _predicted(warehouse, bundle)
+        chosen = people[people["split"] == "validation"]
+        bundle = dataclasses.replace(bundle, diseases=shipped(*_arrays(chosen)))
+        metrics = [row for side in ("validation", "test") for row in measure(bundle, people[people["split"] == side], side)]
+    lineage = {
+        "runId": run.run_id,
+        "inputs": {entry.path: entry.sha256 for entry in run.inputs},
+        "configuration": config.model_dump(mode="json"),
+        "codeVersion": code_version(),
+        "logisticPenalties": dict(zip(spec.diseases, penalties, strict=True)),
+        "losses": result.losses,
+    }
+    bundle = dataclasses.replace(bundle, metrics=metrics, lineage=lineage)
+    path = bundle.save(warehouse.bundles)
+    Path(job.checkpoint).unlink()
+    run.note(bundle=bundle.version, network_share=bundle.diseases[0].network_share)
+    rows = pd.DataFrame(metrics).assign(modelVersion=bundle.version).replace({np.nan: None})
+    schema = "disease string, model string, split string, auc double, aucLow double, aucHigh double, nCases int, nControls int"
+    run.write("metrics", warehouse.spark.createDataFrame(rows.values.tolist(), f"{schema}, modelVersion string"))
+    log.info("train: bundle in %s", path)
+
+
+def _vectors(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Dense vectors [people, features] and labels [people, diseases] of one side, at most `most` people, in a fixed order."""
+    rows = warehouse.read("examples").where(f"split = '{side}'").orderBy("sampleId").limit(most)
+    found: pd.DataFrame = rows.select("calls", "measurements", "labels").toPandas()
+    measurements = np.frombuffer(b"".join(found["measurements"]), "<f4").reshape(len(found), -1)
+    calls = unpack(packed_rows(list(found["calls"])), len(spec.variants))
+    labels = np.frombuffer(b"".join(found["labels"]), "<f4").reshape(len(found), -1)
+    return dense(spec, calls, measurements), labels
+
+
+def _predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
+    """Logits, labels and families of validation and test people: some numbers a person."""
+    rows = warehouse.read("examples").where("split != 'train'").drop("runId")
+    people: pd.DataFrame = with_logits(rows, bundle).toPandas()
+    people = people.sort_values("sampleId").reset_index(drop=True)
+    people["labels"] = [np.frombuffer(row, "<f4") for row in people["labels"]]
+    people["familyId"] = people["sampleId"]
+    if warehouse.producer("pedigree"):
+        pedigree: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "familyId").toPandas()
+        known = people["sampleId"].map(pedigree.set_index("sampleId")["familyId"])
+        people["familyId"] = known.fillna(people["sampleId"])
+    return people
+
+
+def _arrays(people: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    network, logistic, labels = (np.stack(list(people[name])).astype(float) for name in ("network", "logistic", "labels"))
+    return network, logistic, labels
+
+
+def measure(bundle: Bundle, people: pd.DataFrame, side: str) -> list[dict[str, Any]]:
+    """AUC with its interval of each disease and model.
+
+    Args:
+        bundle: The models.
+        people: Columns network, logistic, labels (arrays of one number a disease) and familyId.
+        side: What the people are: validation or test.
+
+    Returns:
+        Rows of ``metrics``.
+    """
+    rows = []
+    if people.empty:
+        return []
+    network, logistic, labels = _arrays(people)
+    scores = {"network": network, "logistic": logistic, "default": bundle.default_probability(network, logistic)}
+    families = people["familyId"].to_numpy(str)
+    for task, disease in enumerate(bundle.spec.diseases):
+        known = ~np.isnan(labels[:, task])
+        truth = labels[known, task]
+        for model, score in scores.items():
+            low, high = interval(score[known, task], truth, families[known])
+            found = {"auc": auc(score[known, task], truth), "aucLow": low, "aucHigh": high}
+            counts = {"nCases": int(truth.sum()), "nControls": int(len(truth) - truth.sum())}
+            rows.append({"disease": disease, "model": model, "split": side} | found | counts)
+    return rows
