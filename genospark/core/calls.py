@@ -24,8 +24,8 @@ def pack(calls: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if short:
         edge = [(0, 0)] * (calls.ndim - 1) + [(0, short)]
         calls = np.pad(calls, edge, constant_values=MISSING)
-    packed: NDArray[np.uint8] = calls[..., 0::4] | calls[..., 1::4] << 2 | calls[..., 2::4] << 4 | calls[..., 3::4] << 6
-    return packed
+    shifted = [calls[..., place::4] << np.uint8(2 * place) for place in range(4)]
+    return shifted[0] | shifted[1] | shifted[2] | shifted[3]
 
 
 def unpack(packed: NDArray[np.uint8], n: int) -> NDArray[np.uint8]:

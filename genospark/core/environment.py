@@ -70,6 +70,8 @@ def pin() -> None:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ["JAVA_HOME"] = str(java_home())
+    # TensorFlow's start-up remarks, in every process of a job.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Spark binds to the host's name by default, which does not resolve on many laptops and containers.
     if os.environ.get("SPARK_MASTER", "local").startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

@@ -75,6 +75,7 @@ def main(defaults: str) -> None:
     (home / "conf").mkdir(exist_ok=True)
     pinned = f"\nspark.pyspark.python {sys.executable}\nspark.pyspark.driver.python {sys.executable}\n"
     (home / "conf" / "spark-defaults.conf").write_text(Path(defaults).read_text() + pinned)
+    shutil.copyfile(Path(defaults).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")
     wrapper = Path(sys.executable).parent / "spark-submit"
     wrapper.write_text(SPARK_SUBMIT.format(python=sys.executable))
     wrapper.chmod(0o755)

@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
 
 import genospark
 from genospark.core.config import StageConfig
+from genospark.core.failures import user_error
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse, Written, spark_schema
 from genospark.schema import table
@@ -113,7 +116,10 @@ def run_stage(
         log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
         return run_id
     run = Run(stage, run_id, warehouse, config, inputs)
-    body(run)
+    try:
+        body(run)
+    except (PythonException, Py4JJavaError) as error:
+        raise user_error(error) or error from None
     run.commit()
     return run_id
 

@@ -30,6 +30,8 @@ _ALLELE_BITS = np.uint32(0x00010001)
 _VALUE_BITS = np.uint32(0x000F000F)
 _CLASS_BITS = np.uint32(0xFF80FF80)
 _IS_ALLELE, _IS_SEPARATOR, _IS_END = 0x80, 0x40, 0x20
+# One allele of one digit, and the byte after it.
+_HAPLOID_BITS, _HAPLOID = np.uint32(0xFF80), np.uint32(_IS_ALLELE | _IS_END << 8)
 _REGULAR = np.uint32(_IS_ALLELE | _IS_SEPARATOR << 8 | _IS_ALLELE << 16 | _IS_END << 24)
 
 
@@ -106,7 +108,8 @@ class _Decoder:
         if self.n < FIXED_MIN_PEOPLE:
             return np.zeros(len(self.lines), bool)
         fixed: npt.NDArray[np.bool_] = before == self.lines.ends - 4 * self.n
-        return fixed & (self.words_at[before - 3] == _GT_COLUMN)
+        fixed &= self.words_at[before - 3] == _GT_COLUMN
+        return fixed
 
     def _decode_fixed(self, block: Ints) -> None:
         words = np.empty((len(block), self.n), np.uint32)
@@ -131,7 +134,9 @@ class _Decoder:
         irregular = (classes & _CLASS_BITS) != _REGULAR
         some_irregular = bool(irregular.any())
         if some_irregular:
-            row, person = np.nonzero(irregular)
+            haploid = (classes & _HAPLOID_BITS) == _HAPLOID
+            alleles[haploid] = alleles[haploid] & np.uint32(0xFFFF) | np.uint32(ABSENT << 16)
+            row, person = np.nonzero(irregular & ~haploid)
             alleles[row, person] = read_irregular(self.lines, block[row], person)
         pairs = alleles.view(np.uint16).reshape(len(block), self.n, 2)
         n_alternates = self.n_alternates[block]
@@ -146,8 +151,8 @@ class _Decoder:
             codes = (equal + (equal >> 8)).astype(np.uint8) | missing[use].view(np.uint8) * np.uint8(MISSING)
             self._store(self.first_row[block[use]] + allele - 1, codes)
             if some_irregular:
-                haploid = (pairs[use][..., 1] == ABSENT) & ~missing[use]
-                counts = np.stack([haploid.sum(axis=1), (haploid & (codes == 1)).sum(axis=1)], axis=1)
+                called = (pairs[use][..., 1] == ABSENT) & ~missing[use]
+                counts = np.stack([called.sum(axis=1), (called & (codes == 1)).sum(axis=1)], axis=1)
                 self.haploid[self.first_row[block[use]] + allele - 1] = counts
 
     def _check_alleles(self, pairs: npt.NDArray[np.uint16], block: Ints) -> None:
@@ -160,7 +165,6 @@ class _Decoder:
             person = int((pairs[at] == allele + 1).any(axis=1).argmax())
             what = f"allele {allele}" if allele < WORST_ALLELE else f"an allele above {WORST_ALLELE - 1}"
             self.lines.chunk.fail(
-                line,
                 int(self.lines.starts[line]),
                 f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}",
                 "correct the genotype or ALT, or leave the record out",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from isal import igzip, isal_zlib
+from isal import igzip
 
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
@@ -103,7 +103,7 @@ def gzip_pieces(path: str) -> Iterator[bytes]:
                 yield piece
     except EOFError as error:
         raise InputError(f"{path}: the gzip file is truncated ({error})", again) from error
-    except (OSError, isal_zlib.error) as error:
+    except (OSError, bgzf.InflateError) as error:
         raise InputError(f"{path}: the gzip file is damaged ({error})", again) from error
 
 

@@ -28,7 +28,7 @@ def hwe_p_values(n_hom_ref: Ints, n_het: Ints, n_hom_alt: Ints) -> Doubles:
     successive terms until these do not matter. Memory does not depend on the number of people.
 
     Args:
-        n_hom_ref: (variants,) people with two copies of the reference allele.
+        n_hom_ref: (variants,) people with two copies of the reference allele; at most two million.
         n_het: (variants,) heterozygotes.
         n_hom_alt: (variants,) people with two copies of the alternate allele.
 
@@ -36,11 +36,15 @@ def hwe_p_values(n_hom_ref: Ints, n_het: Ints, n_hom_alt: Ints) -> Doubles:
         (variants,) p-values in [0, 1]; NaN where nobody is counted.
     """
     counts = [np.asarray(c, np.int64) for c in (n_hom_ref, n_het, n_hom_alt)]
-    p = np.empty(len(counts[0]))
+    # Rare variants and small cohorts have the same counts again and again: each table is tested once.
+    keys, where = np.unique(sum(c << 21 * i for i, c in enumerate(counts)), return_inverse=True)
+    tables = [keys >> 21 * i & (1 << 21) - 1 for i in range(3)]
+    p = np.empty(len(keys))
     for i in range(0, len(p), _BLOCK):
-        p[i : i + _BLOCK] = _block(*(c[i : i + _BLOCK] for c in counts))
-    p[counts[0] + counts[1] + counts[2] == 0] = np.nan
-    return p
+        p[i : i + _BLOCK] = _block(*(t[i : i + _BLOCK] for t in tables))
+    p[keys == 0] = np.nan
+    each: Doubles = p[where]
+    return each
 
 
 def _block(hom_ref: Ints, het: Ints, hom_alt: Ints) -> Doubles:
@@ -53,10 +57,10 @@ def _block(hom_ref: Ints, het: Ints, hom_alt: Ints) -> Doubles:
     # Steps of two from the observed count, over the mode, to the last possible count.
     steps = np.where(up, het - lowest, rare - het) // 2
     other = _first_step_below(n, rare, het, -outwards, steps, observed + _TIE)
-    opposite = het - 2 * outwards * other
     p = np.exp(observed) * _tail(n, rare, het, outwards)
-    exists = other <= steps
-    p[exists] += np.exp(_log_probability(n, rare, opposite)[exists]) * _tail(n, rare, opposite, -outwards)[exists]
+    two = other <= steps
+    n, rare, het, outwards = n[two], rare[two], (het - 2 * outwards * other)[two], outwards[two]
+    p[two] += np.exp(_log_probability(n, rare, het)) * _tail(n, rare, het, -outwards)
     clipped: Doubles = np.minimum(p, 1.0)
     return clipped
 
@@ -65,13 +69,17 @@ def _log_probability(n: Ints, rare: Ints, het: Ints) -> Doubles:
     """Log-probability of ``het`` heterozygotes among ``n`` people with ``rare`` copies of the rarer allele."""
     hom_rare = (rare - het) / 2
     given: Doubles = gammaln(n + 1) + gammaln(rare + 1) + gammaln(2 * n - rare + 1) - gammaln(2 * n + 1)
-    return given + het * np.log(2) - gammaln(hom_rare + 1) - gammaln(het + 1) - gammaln(n - het - hom_rare + 1)
+    ways: Doubles = gammaln(hom_rare + 1) + gammaln(het + 1) + gammaln(n - het - hom_rare + 1)
+    total: Doubles = given + het * np.log(2) - ways
+    return total
 
 
 def _ratio(n: Ints, rare: Ints, het: Ints, direction: Ints) -> Doubles:
     """Probability of ``het + 2 * direction`` heterozygotes divided by that of ``het``; 0 beyond the last possible count."""
-    hom_rare = (rare - het) / 2
-    hom_common = n - het - hom_rare
+    # Beyond the last possible count in either direction, clipping makes the ratio 0 (and never infinite).
+    het = np.maximum(het, 0)
+    hom_rare = np.maximum(rare - het, 0) / 2
+    hom_common = np.maximum(n - het - hom_rare, 0)
     up = 4 * hom_rare * hom_common / ((het + 2.0) * (het + 1.0))
     down = het * (het - 1.0) / (4 * (hom_rare + 1) * (hom_common + 1))
     return np.where(direction > 0, up, down)
@@ -95,9 +103,7 @@ def _tail(n: Ints, rare: Ints, het: Ints, direction: Ints) -> Doubles:
     while len(active):
         step = direction[active, None] * 2 * np.arange(_WINDOW)
         terms = _ratio(n[active, None], rare[active, None], het[active, None] + step, direction[active, None])
-        # Beyond the first zero, ratios of impossible counts have no meaning.
         terms = last[active, None] * np.cumprod(terms, axis=1)
-        terms[np.cumsum(terms == 0, axis=1) > 0] = 0
         sums[active] += terms.sum(axis=1)
         last[active] = terms[:, -1]
         het = het + 2 * direction * _WINDOW

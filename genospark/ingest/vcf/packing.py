@@ -14,7 +14,8 @@ _EACH = 21
 
 def _count_table() -> Counts:
     codes = np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3
-    counts: Counts = sum(((codes == code).sum(axis=1).astype(np.int64) << (code - 1) * _EACH for code in (1, 2, 3)), np.int64(0))
+    one, two, three = ((codes == code).sum(axis=1).astype(np.int64) for code in (1, 2, 3))
+    counts: Counts = one | two << _EACH | three << 2 * _EACH
     return counts
 
 
@@ -48,7 +49,7 @@ def pack(codes: Bytes) -> Bytes:
 def unpack(packed: Bytes, n: int) -> Bytes:
     """Undo ``pack``: (rows, ceil(n / 4)) uint8 to (rows, n) uint8."""
     codes = packed[:, :, None] >> np.arange(0, 8, 2, dtype=np.uint8) & np.uint8(3)
-    return codes.reshape(len(packed), -1)[:, :n]
+    return codes.reshape(len(packed), 4 * packed.shape[1])[:, :n]
 
 
 def count_codes(packed: Bytes, n: int) -> Counts:

@@ -124,7 +124,7 @@ def _end(lines: Lines, start: Ints, reference: pa.StringArray) -> Ints:
     stated = np.flatnonzero(pc.match_substring(info, "END=").to_numpy(zero_copy_only=False))
     if not len(stated):
         return end
-    found = pc.extract_regex(info.take(pa.array(stated)), r"(?:^|;)END=(?P<end>[^;]*)").field("end")
+    found = pc.struct_field(pc.extract_regex(info.take(pa.array(stated)), r"(?:^|;)END=(?P<end>[^;]*)"), [0])
     known = pc.and_(pc.is_valid(found), pc.not_equal(found, b".")).to_numpy(zero_copy_only=False).astype(bool)
     stated, values = stated[known], found.filter(pa.array(known))
     wrong = np.zeros(len(lines), bool)

@@ -1,0 +1,107 @@
+"""The ``genospark`` command: every stage, pipelines, SQL and the demo. Heavy packages are imported only once a command runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from genospark import __version__
+from genospark.errors import GenosparkError
+from genospark.stages import STAGES, stage
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="genospark", description="Cohort genomics with deep learning on Apache Spark.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for entry in STAGES.values():
+        command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)
+        command.add_argument("--config", type=Path, metavar="FILE", help=f"settings, such as conf/{entry.name}.yaml")
+        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting, such as a.b=c")
+        command.add_argument("--warehouse", metavar="DIR", help="folder of the tables")
+        if entry.reads_files:
+            command.add_argument("--input", action="append", metavar="PATH", help="file to read; repeatable, globs")
+        command.add_argument("--rerun", action="store_true", help="run even where the same run is already there")
+    demo = commands.add_parser("demo", help="run all stages on a simulated cohort")
+    demo.add_argument("--warehouse", default="demo", metavar="DIR", help="folder of the demo's files and tables")
+    demo.add_argument("--rerun", action="store_true", help="run stages again whose run is already there")
+    pipeline = commands.add_parser("run", help="run the stages that a file lists, in one Spark session")
+    pipeline.add_argument("--config", type=Path, required=True, metavar="FILE", help="such as conf/cohort-1000g.yaml")
+    pipeline.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting")
+    pipeline.add_argument("--warehouse", metavar="DIR", help="folder of the tables")
+    pipeline.add_argument("--rerun", action="store_true", help="run stages again whose run is already there")
+    sql = commands.add_parser("sql", help="query the tables of a warehouse")
+    sql.add_argument("--warehouse", required=True, metavar="DIR", help="folder of the tables")
+    sql.add_argument("--csv", action="store_true", help="print every row as CSV")
+    sql.add_argument("query", help="Spark SQL over the tables' names")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0, or that of the error, whose message goes to stderr."""
+    options = parser().parse_args(arguments)
+    try:
+        _dispatch(options)
+    except GenosparkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("error: stopped by the user\n  next step: run it again; what was committed stays", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _dispatch(options: argparse.Namespace) -> None:
+    from genospark.core import environment
+    from genospark.core.progress import configure_logging
+
+    environment.pin()
+    configure_logging()
+    if options.command == "sql":
+        from genospark.core.session import session
+        from genospark.sql import query
+
+        query(session("genospark sql"), options.warehouse, options.query, options.csv)
+    elif options.command in ("demo", "run"):
+        from genospark import pipeline
+        from genospark.core.config import load
+
+        if options.command == "run":
+            config = load(pipeline.PipelineConfig, options.config, options.set, _flags(options))
+        else:
+            config = pipeline.demo_config(options.warehouse).model_copy(update={"rerun": options.rerun})
+        pipeline.run(config)
+    else:
+        _run_stage(options)
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    from genospark.core.config import load
+
+    entry = stage(options.command)
+    function, model = entry.load()
+    config = load(model, options.config, options.set, _flags(options))
+    if entry.needs_spark:
+        from genospark.core.session import session
+
+        function(config, session(f"genospark {entry.name}"))
+    else:
+        function(config)
+
+
+def _flags(options: argparse.Namespace) -> dict[str, object]:
+    """The flags that were given, as settings."""
+    flags: dict[str, object] = {}
+    if options.warehouse:
+        flags["warehouse"] = options.warehouse
+    if getattr(options, "input", None):
+        flags["inputs"] = options.input
+    if options.rerun:
+        flags["rerun"] = True
+    return flags
+
+
+if __name__ == "__main__":
+    sys.exit(main())

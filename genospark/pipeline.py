@@ -1,0 +1,85 @@
+"""Several stages in one Spark session, and what a person sees at the end: metrics, where the tables are, one query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from genospark.core.config import Settings, load
+from genospark.core.progress import log
+from genospark.core.session import session
+from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError
+from genospark.sql import query, show
+from genospark.stages import STAGES, stage
+
+QUERY = """SELECT s.sampleId, s.disease, round(s.riskProbability, 3) AS risk, p.label AS knownLabel
+FROM riskScores s LEFT JOIN phenotypes p USING (sampleId, disease)
+ORDER BY s.riskProbability DESC, s.sampleId LIMIT 5"""
+
+
+class PipelineConfig(Settings):
+    """A warehouse and the settings of each stage to run, in order.
+
+    Attributes:
+        warehouse: Folder of the tables.
+        stages: Stage name to its settings.
+        rerun: Run stages even where their run is already there.
+    """
+
+    warehouse: str
+    stages: dict[str, dict[str, Any] | None]
+    rerun: bool = False
+
+
+def demo_config(warehouse: str) -> PipelineConfig:
+    """The demo: every stage at its defaults, on a simulated cohort."""
+    files = f"{Path(warehouse).resolve()}/input"
+    roles = {"phenotypes": "phenotypes.tsv", "covariates": "covariates.tsv", "pedigree": "pedigree.ped"}
+    inputs: dict[str, list[str]] = {
+        "ingest-vcf": [f"{files}/genotypes.vcf.gz"],
+        "ingest-expression": [f"{files}/expression.tsv.gz"],
+        "ingest-phenotypes": [f"{role}={files}/{name}" for role, name in roles.items()],
+    }
+    return PipelineConfig(warehouse=warehouse, stages={name: {"inputs": inputs[name]} if name in inputs else {} for name in STAGES})
+
+
+def run(config: PipelineConfig) -> None:
+    """Runs the stages and prints the summary.
+
+    Raises:
+        GenosparkError: A stage was refused or failed.
+    """
+    planned: list[tuple[str, Any, BaseModel]] = []
+    for name, settings in config.stages.items():
+        function, model = stage(name).load()
+        flags = {"warehouse": config.warehouse, "rerun": config.rerun}
+        try:
+            planned.append((name, function, load(model, None, [], (settings or {}) | flags)))
+        except ConfigError as error:
+            raise ConfigError(f"stage {name}: {error.problem}", error.next_step) from None
+    spark = session("genospark pipeline")
+    for number, (name, function, checked) in enumerate(planned, 1):
+        log.info("stage %d of %d: %s", number, len(planned), name)
+        function(checked, spark)
+    summarise(Warehouse(spark, config.warehouse))
+
+
+def summarise(warehouse: Warehouse) -> None:
+    """Prints per-disease AUC, where the tables are, and one query with its result."""
+    if warehouse.producer("metrics"):
+        metrics = warehouse.read("metrics").where("split = 'test'").orderBy("disease", "model").collect()
+        rows: list[list[object]] = [
+            [m["disease"], m["model"], m["auc"], _interval(m["aucLow"], m["aucHigh"]), m["nCases"], m["nControls"]] for m in metrics
+        ]
+        show(["disease", "model", "AUC", "95% interval", "cases", "controls"], rows, "Test people (families unseen in training)")
+    print(f"Tables: {warehouse.path}/tables")
+    if warehouse.producer("riskScores"):
+        print(f'Query:  genospark sql --warehouse {warehouse.path} "{QUERY}"')
+        query(warehouse.spark, warehouse.path, QUERY)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
