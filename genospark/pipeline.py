@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pyspark.sql import SparkSession
 
 from genospark.core.config import Settings, load
 from genospark.core.progress import log
@@ -47,7 +48,14 @@ def demo_config(warehouse: str) -> PipelineConfig:
 
 
 def run(config: PipelineConfig) -> None:
-    """Runs the stages and prints the summary.
+    """Runs the stages in a session of their own and prints the summary."""
+    spark = session("genospark pipeline")
+    run_stages(spark, config)
+    summarise(Warehouse(spark, config.warehouse))
+
+
+def run_stages(spark: SparkSession, config: PipelineConfig) -> None:
+    """Runs the stages; the settings of all are checked before the first starts.
 
     Raises:
         GenosparkError: A stage was refused or failed.
@@ -60,11 +68,9 @@ def run(config: PipelineConfig) -> None:
             planned.append((name, function, load(model, None, [], (settings or {}) | flags)))
         except ConfigError as error:
             raise ConfigError(f"stage {name}: {error.problem}", error.next_step) from None
-    spark = session("genospark pipeline")
     for number, (name, function, checked) in enumerate(planned, 1):
         log.info("stage %d of %d: %s", number, len(planned), name)
         function(checked, spark)
-    summarise(Warehouse(spark, config.warehouse))
 
 
 def summarise(warehouse: Warehouse) -> None:

@@ -1,39 +1,78 @@
-"""The 2-bit format of genotype calls: 0, 1 or 2 copies of the alternate allele, 3 for missing; lowest bits first."""
+"""The 2-bit format of genotype calls: 0, 1 or 2 copies of the alternate allele, 3 for missing; lowest bits first, padded with 3."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
+Bytes = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
 MISSING = 3
 SAMPLE_BLOCK = 16384
+"""People of one binary."""
+_EACH = 21
+"""Bits for each of the three counts that are summed in one 64-bit integer: enough for two million people."""
 
-_OF_BYTE = ((np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3).astype(np.uint8)
+
+def _count_table() -> Counts:
+    codes = np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3
+    counts: Counts = np.zeros(256, np.int64)
+    for code in (1, 2, 3):
+        counts += (codes == code).sum(axis=1) << (code - 1) * _EACH
+    return counts
 
 
-def pack(calls: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Packs calls along the last axis.
+_COUNTS = _count_table()
+_CALLS = (np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3).astype(np.uint8).view("<u4")[:, 0]
+"""The four calls of each byte, as one word."""
+
+
+def packed_bytes(n: int) -> int:
+    """Bytes that hold the calls of ``n`` people."""
+    return -(-n // 4)
+
+
+def pack(codes: Bytes) -> Bytes:
+    """Pack calls.
 
     Args:
-        calls: Array [..., n] of 0 to 3.
+        codes: (rows, n) uint8 in 0..3.
 
     Returns:
-        Array [..., ceil(n / 4)]; the bits behind the last call say missing.
+        (rows, ceil(n / 4)) uint8.
     """
-    short = -calls.shape[-1] % 4
-    if short:
-        edge = [(0, 0)] * (calls.ndim - 1) + [(0, short)]
-        calls = np.pad(calls, edge, constant_values=MISSING)
-    shifted = [calls[..., place::4] << np.uint8(2 * place) for place in range(4)]
-    return shifted[0] | shifted[1] | shifted[2] | shifted[3]
+    rows, n = codes.shape
+    if n % 4:
+        padded = np.full((rows, 4 * packed_bytes(n)), MISSING, np.uint8)
+        padded[:, :n] = codes
+        codes = padded
+    words = np.ascontiguousarray(codes).view("<u4")
+    # The sum of four shifts, written as a product, brings the lowest two bits of each byte together in the highest byte.
+    return (words * np.uint32(1 << 24 | 1 << 18 | 1 << 12 | 1 << 6) >> np.uint32(24)).astype(np.uint8)
 
 
-def unpack(packed: NDArray[np.uint8], n: int) -> NDArray[np.uint8]:
-    """Unpacks the first `n` calls along the last axis: array [..., ceil(n / 4)] to [..., n]."""
-    calls: NDArray[np.uint8] = _OF_BYTE[packed].reshape(*packed.shape[:-1], -1)
-    return calls[..., :n]
+def unpack(packed: Bytes, n: int) -> Bytes:
+    """Undo ``pack``: (rows, ceil(n / 4)) uint8 to (rows, n) uint8."""
+    codes: Bytes = _CALLS[packed].view(np.uint8).reshape(len(packed), 4 * packed.shape[1])
+    return codes[:, :n]
 
 
-def packed_rows(values: list[bytes]) -> NDArray[np.uint8]:
-    """Equally long packed binaries as an array [rows, bytes]."""
+def packed_rows(values: list[bytes]) -> Bytes:
+    """Equally long packed binaries as an array (rows, bytes)."""
     return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+
+
+def count_codes(packed: Bytes, n: int) -> Counts:
+    """Count the people with code 1, 2 and 3.
+
+    Args:
+        packed: (rows, ceil(n / 4)) uint8.
+        n: People; at most two million.
+
+    Returns:
+        (rows, 3) int64.
+    """
+    sums = _COUNTS[packed].sum(axis=1)
+    counts: Counts = sums[:, None] >> np.arange(3) * _EACH & (1 << _EACH) - 1
+    counts[:, 2] -= 4 * packed.shape[1] - n
+    return counts

@@ -15,7 +15,7 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
-from genospark.ingest.vcf import PARSED_SCHEMA, SAMPLE_BLOCK, Split, VcfHeader, parse_split, plan_splits, read_header
+from genospark.ingest.vcf import PARSED_SCHEMA, Split, VcfHeader, parse_split, plan_splits, read_header
 from genospark.schema import table
 
 
@@ -106,6 +106,3 @@ def _check_unique(parsed: DataFrame) -> None:
             f"{row['contigName']}:{row['start'] + 1} {alleles}: the variant stands {row['count']} times in the input",
             "drop duplicates with `bcftools norm -d exact`",
         )
-
-
-__all__ = ["SAMPLE_BLOCK", "IngestVcfConfig", "ingest_vcf", "parse"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import tensorflow as tf
 
 from genospark.core.config import Settings
@@ -15,22 +17,21 @@ class RiskNetworkConfig(Settings):
     Attributes:
         hidden: Units of the shared trunk's layers.
         dropout: Share of the fused vector and of each trunk layer dropped while training.
-        skip_l1: L1 penalty on the linear skip.
         trunk_l2: L2 penalty on the trunk.
     """
 
     hidden: tuple[int, ...] = (64, 32)
-    dropout: float = 0.3
-    skip_l1: float = 1e-3
-    trunk_l2: float = 1e-3
+    dropout: float = 0.5
+    trunk_l2: float = 1e-2
 
 
-def build(spec: FeatureSpec, config: RiskNetworkConfig) -> tf.keras.Model:
+def build(spec: FeatureSpec, config: RiskNetworkConfig, skip_l1: Sequence[float] = ()) -> tf.keras.Model:
     """Builds the network.
 
     Args:
         spec: Features and diseases.
         config: Shape.
+        skip_l1: L1 penalty on each disease's part of the linear skip, for training; none by default.
 
     Returns:
         A model from `calls` (uint8 [people, call bytes]) and `measurements` (float32 [people, measurements], NaN for missing) to logits
@@ -42,7 +43,8 @@ def build(spec: FeatureSpec, config: RiskNetworkConfig) -> tf.keras.Model:
     measurements = tf.keras.Input((spec.n_measurements,), dtype=tf.float32, name="measurements")
     fused = layers.Concatenate(name="fused")([UnpackCalls(*spec.variant_scale())(calls), FillMissing()(measurements)])
     n_tasks = len(spec.diseases)
-    skip = layers.Dense(n_tasks, kernel_initializer="zeros", kernel_regularizer=regularizers.L1(config.skip_l1), name="skip")(fused)
+    penalty = _l1_by_column(skip_l1) if skip_l1 else None
+    skip = layers.Dense(n_tasks, kernel_initializer="zeros", kernel_regularizer=penalty, name="skip")(fused)
     hidden = layers.Dropout(config.dropout)(fused)
     for index, units in enumerate(config.hidden):
         hidden = layers.Dense(units, "relu", kernel_regularizer=regularizers.L2(config.trunk_l2), name=f"trunk{index}")(hidden)
@@ -50,3 +52,8 @@ def build(spec: FeatureSpec, config: RiskNetworkConfig) -> tf.keras.Model:
     # Heads start at zero: the untrained network is the linear skip, and the trunk adds what the skip cannot say.
     heads = layers.Dense(n_tasks, use_bias=False, kernel_initializer="zeros", name="heads")(hidden)
     return tf.keras.Model([calls, measurements], layers.Add(name="logits")([skip, heads]), name="risk")
+
+
+def _l1_by_column(strengths: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:
+    by_column = tf.constant(strengths, tf.float32)
+    return lambda kernel: tf.reduce_sum(by_column * tf.abs(kernel))

@@ -78,14 +78,15 @@ def _train(run: Run, config: TrainConfig) -> None:
         if not found:
             raise TableError(f"`examples` has no {side} people", "build features again with another split")
     with step("train: L1 logistic regression"):
-        coefficients, intercepts, penalties = fit(
-            _vectors(warehouse, spec, "train", config.logistic_people),
-            _vectors(warehouse, spec, "validation", config.logistic_people),
-            config.logistic_penalties,
-        )
+        vectors, labels = _vectors(warehouse, spec, "train", config.logistic_people)
+        validation = _vectors(warehouse, spec, "validation", config.logistic_people)
+        coefficients, intercepts, penalties = fit((vectors, labels), validation, config.logistic_penalties)
     job = RankJob(
         spec=spec.to_json(),
         network=config.network.model_dump(),
+        skip=(coefficients, intercepts),
+        # scikit-learn's C weighs the sum of the losses, the network's penalty their mean: the same strength for both.
+        skip_l1=[float(1 / (c * n)) for c, n in zip(penalties, (~np.isnan(labels)).sum(axis=0), strict=True)],
         training_files=files["train"],
         validation_files=files["validation"],
         checkpoint=str(warehouse.bundles / "checkpoints" / f"{run.run_id}.npz"),

@@ -30,6 +30,8 @@ class RankJob:
     Attributes:
         spec: Features and diseases, as JSON.
         network: Shape of the network.
+        skip: Weights [features, diseases] and intercepts [diseases] at which the linear skip starts.
+        skip_l1: L1 penalty on each disease's part of the skip.
         training_files: URLs of the Parquet files of training people.
         validation_files: URLs of those of validation people.
         checkpoint: File to which rank 0 writes the best weights so far.
@@ -42,6 +44,8 @@ class RankJob:
 
     spec: dict[str, Any]
     network: dict[str, Any]
+    skip: tuple[Any, Any]
+    skip_l1: list[float]
     training_files: list[str]
     validation_files: list[str]
     checkpoint: str
@@ -71,7 +75,8 @@ def train_rank(job: RankJob) -> RankResult:
     hvd.init()
     tf.keras.utils.set_random_seed(job.seed)
     spec = FeatureSpec.from_json(job.spec)
-    network = build(spec, RiskNetworkConfig(**job.network))
+    network = build(spec, RiskNetworkConfig(**job.network), job.skip_l1)
+    network.get_layer("skip").set_weights(job.skip)
     optimizer = tf.keras.optimizers.Adam(job.learning_rate)
     optimizer.build(network.trainable_variables)
     hvd.broadcast_variables([*network.variables, *optimizer.variables], root_rank=0)

@@ -50,11 +50,10 @@ class Chunk:
         """(n,) uint8: the text without the bytes after it."""
         return self.buffer[:-TAIL]
 
-    def fail(self, line: int, start: int, reason: str, next_step: str) -> NoReturn:
+    def fail(self, start: int, reason: str, next_step: str) -> NoReturn:
         """Refuse a line.
 
         Args:
-            line: Index of the line in the chunk.
             start: Position of its first byte in the text.
             reason: What is wrong.
             next_step: What the user can do.
@@ -62,11 +61,12 @@ class Chunk:
         found = bytes(self.buffer[start : start + (1 << 16)]).split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
         fields = found.split("\t")
         site = f" ({fields[0]}:{fields[1][:20]})" if len(fields) > 1 else ""
-        raise InputError(f"{self.split.path}, {self._place(line, start)}{site}: {reason}; the line: {found[:200]}", next_step)
+        raise InputError(f"{self.split.path}, {self._place(start)}{site}: {reason}; the line: {found[:200]}", next_step)
 
-    def _place(self, line: int, start: int) -> str:
+    def _place(self, start: int) -> str:
         if self.first_line is not None:
-            return f"line {self.first_line + line}"
+            lines_before = np.count_nonzero(self.buffer[:start] == ord("\n"))
+            return f"line {self.first_line + lines_before}"
         position, offset = self.marks[bisect_right(self.marks, (start, 1 << 62)) - 1]
         if self.split.compression == "plain":
             return f"line at byte {offset + start - position}"

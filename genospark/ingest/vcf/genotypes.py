@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from genospark.core.calls import MISSING, Bytes, count_codes, pack, packed_bytes
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
 from genospark.ingest.vcf.lines import Ints, Lines
-from genospark.ingest.vcf.packing import MISSING, Bytes, count_codes, pack, packed_bytes
 
 Words = npt.NDArray[np.uint32]
 BLOCK_GENOTYPES = 1 << 16
@@ -48,7 +48,7 @@ class Calls:
     """Calls of the split records of a chunk, in the order of the file.
 
     Attributes:
-        packed: (rows, ceil(n / 4)) uint8, as in ``packing``. Calls that are missing in part (``./1``) are missing.
+        packed: (rows, ceil(n / 4)) uint8, as in ``core.calls``. Calls that are missing in part (``./1``) are missing.
         counts: (rows, 3) people with one copy, with two copies and without a call.
         haploid: (rows, 2) haploid people with a call, and with a call of the alternate allele.
     """
@@ -94,7 +94,7 @@ class _Decoder:
             for block in self._blocks(fixed):
                 self._decode_fixed(block)
             for block in self._blocks(has_genotypes & ~fixed):
-                self._decode_words(self.words_at[self.lines.tabs[block, 8:] + 1], block)
+                self._decode_words(block)
         return Calls(self.packed, self.counts, self.haploid)
 
     def _blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[Ints]:
@@ -122,17 +122,22 @@ class _Decoder:
         ones, zeros = np.bitwise_or.reduce(words, axis=1) & ~_ALLELE_BITS, np.bitwise_and.reduce(words, axis=1) & ~_ALLELE_BITS
         plain = (ones == zeros) & ((ones == _PHASED) | (ones == _UNPHASED)) & (self.n_alternates[block] == 1)
         if not plain.all():
-            self._decode_words(words[~plain], block[~plain])
+            self._decode_words(block[~plain], words[~plain])
             words, block = words[plain], block[plain]
         if len(block):
             self._store(self.first_row[block], ((words + (words >> 16)) & np.uint32(3)).astype(np.uint8))
 
-    def _decode_words(self, words: Words, block: Ints) -> None:
-        """Decode the words (b, n) of any lines."""
+    def _decode_words(self, block: Ints, fixed_width: Words | None = None) -> None:
+        """Decode the words (b, n) of any lines; they are looked up column by column if their width is not known."""
+        words = self.words_at[self.lines.tabs[block, 8:] + 1] if fixed_width is None else fixed_width
         classes = np.frombuffer(words.tobytes().translate(_CLASSES), np.uint32).reshape(words.shape)
         alleles = classes & _VALUE_BITS
         irregular = (classes & _CLASS_BITS) != _REGULAR
         some_irregular = bool(irregular.any())
+        if some_irregular and fixed_width is not None:
+            # Three bytes on average but not everywhere: words and columns need not be the same.
+            self._decode_words(block)
+            return
         if some_irregular:
             haploid = (classes & _HAPLOID_BITS) == _HAPLOID
             alleles[haploid] = alleles[haploid] & np.uint32(0xFFFF) | np.uint32(ABSENT << 16)

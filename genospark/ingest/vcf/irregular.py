@@ -84,4 +84,5 @@ def _refuse(lines: Lines, line: Ints, person: Ints, wrong: Ints, reason: str, ne
         row, column = int(line[at]), int(person[at])
         begin = int(lines.tabs[row, 8 + column]) + 1
         found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
-        lines.chunk.fail(row, int(lines.starts[row]), f"{found!r}, sample {column + 1} (column {column + 10}), {reason}", next_step)
+        reason = f"{found!r}, sample {column + 1} (column {column + 10}), {reason}"
+        lines.chunk.fail(int(lines.starts[row]), reason, next_step)

@@ -46,29 +46,30 @@ class Lines:
     def refuse(self, wrong: npt.NDArray[np.bool_], reason: str, next_step: str) -> None:
         """Refuse the first line marked in ``wrong``, a (lines,) mask, if there is one."""
         if wrong.any():
-            line = int(wrong.argmax())
-            self.chunk.fail(line, int(self.starts[line]), reason, next_step)
+            self.chunk.fail(int(self.starts[wrong.argmax()]), reason, next_step)
 
 
 def find_lines(chunk: Chunk) -> Lines:
-    """Find the lines and columns of a chunk and check the number of columns of each.
+    """Find the lines and columns of a chunk and check the number of columns of each; empty lines at the end are left out.
 
     Raises:
-        InputError: A line has too few or too many columns, or none.
+        InputError: A line has too few or too many columns.
     """
     text = chunk.text
     newlines = np.flatnonzero(text == ord("\n"))
     starts = np.concatenate([[0], newlines[:-1] + 1])
     # chunk.buffer[-1] is a zero byte: it stands for the byte before the text.
     ends = newlines - (chunk.buffer[newlines - 1] == ord("\r"))
+    # Empty lines are tolerated after the records only: elsewhere they are lines without columns.
+    n = int(np.flatnonzero(ends > starts).max(initial=-1)) + 1
+    starts, ends = starts[:n], ends[:n]
     tabs = np.flatnonzero(text == ord("\t"))
     expected = chunk.split.n_columns
     if len(tabs) != len(starts) * (expected - 1) or not _evenly_spread(tabs, starts, ends, expected - 1):
         found = np.diff(np.searchsorted(tabs, starts), append=len(tabs)) + 1
         line = int((found != expected).argmax())
-        at = int(starts[line])
-        what = "an empty line" if ends[line] == at else f"{found[line]} columns where the header has {expected}"
-        chunk.fail(line, at, f"{what} (expected {expected}, found {found[line]})", "correct the line, or make the file anew")
+        reason = f"wrong number of columns (expected {expected}, found {found[line]})"
+        chunk.fail(int(starts[line]), reason, "correct the line, or make the file anew")
     return Lines(chunk, starts, ends, tabs.reshape(len(starts), expected - 1))
 
 

@@ -7,16 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from genospark.ingest.vcf.chunks import Chunk, read_chunks
+from genospark.core.calls import SAMPLE_BLOCK, Bytes, packed_bytes
+from genospark.ingest.vcf.chunks import read_chunks
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
 from genospark.ingest.vcf.hwe import hwe_p_values
-from genospark.ingest.vcf.lines import Ints, find_lines
-from genospark.ingest.vcf.packing import Bytes, packed_bytes
+from genospark.ingest.vcf.lines import Ints, Lines, find_lines
 from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
-
-SAMPLE_BLOCK = 16384
-"""People in one binary of ``calls``; a multiple of four, so that no byte belongs to two blocks."""
 
 PARSED_SCHEMA = pa.schema(
     [
@@ -58,11 +55,13 @@ def parse_split(split: Split) -> Iterator[pa.RecordBatch]:
         InputError: A line cannot be read; the message names file, line and reason.
     """
     for chunk in read_chunks(split):
-        yield _batch(chunk)
+        lines = find_lines(chunk)
+        if len(lines):
+            yield _batch(lines)
 
 
-def _batch(chunk: Chunk) -> pa.RecordBatch:
-    lines = find_lines(chunk)
+def _batch(lines: Lines) -> pa.RecordBatch:
+    n = lines.chunk.split.n_samples
     sites = read_sites(lines)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
     record, alternates = _rows(sites)
@@ -77,8 +76,8 @@ def _batch(chunk: Chunk) -> pa.RecordBatch:
         "qual": sites.qual.take(take),
         "filters": sites.filters.take(take),
         "splitFromMultiAllelic": pa.array(sites.n_alternates[record] > 1),
-        **_statistics(calls, chunk.split.n_samples),
-        "calls": _blocks(calls.packed, chunk.split.n_samples),
+        **_statistics(calls, n),
+        "calls": _blocks(calls.packed, n),
     }
     return pa.record_batch([columns[field.name].cast(field.type) for field in PARSED_SCHEMA], schema=PARSED_SCHEMA)
 

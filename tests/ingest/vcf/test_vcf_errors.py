@@ -35,7 +35,7 @@ BAD_LINES = {
     "one column less": (GOOD.rsplit("\t", 1)[0], "expected 11, found 10"),
     "one column more": (GOOD + "\t0/0", "expected 11, found 12"),
     "spaces": (GOOD.replace("\t", " "), "expected 11, found 1"),
-    "empty": ("", "an empty line"),
+    "empty": ("", "expected 11, found 1"),
     "allele above ALT": (good(s1="0/3"), "sample 2 (column 11) has allele 3 but ALT has 2"),
     "allele far above ALT": (good(s0="0/12345678901234567890"), "sample 1 (column 10) has an allele above"),
     "allele of no ALT": (good(alt="."), "sample 1 (column 10) has allele 1 but ALT has 0"),
@@ -92,6 +92,12 @@ def test_place_in_a_later_split(tmp_path: Path) -> None:
         read(write(tmp_path / "a.vcf.gz", text, itertools.repeat(100)), 300)
 
 
+def test_empty_lines_at_the_end_are_left_out(tmp_path: Path) -> None:
+    text = vcf([GOOD, GOOD, "\r", "", ""], 2)
+    for target in (7, 50, 1 << 20):
+        assert read(write(tmp_path / "a.vcf", text), target).num_rows == 4
+
+
 def test_line_number_after_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("genospark.ingest.vcf.chunks.CHUNK_BYTES", 100)
     path = write(tmp_path / "a.vcf.gz", vcf([GOOD] * 50 + [good(pos="zz")], 2), itertools.repeat(70))
@@ -142,19 +148,19 @@ def test_truncated_and_damaged_bgzf(tmp_path: Path) -> None:
             read(path)
     # A block lost from the middle of a file that ends well.
     path.write_bytes(whole[:-100] + whole[-28:])
-    with pytest.raises(InputError, match="damaged|truncated"):
+    with pytest.raises(InputError, match=r"damaged|truncated"):
         read(path)
     damaged = bytearray(whole)
     damaged[len(whole) // 2] ^= 0xFF
     path.write_bytes(damaged)
-    with pytest.raises(InputError, match="damaged|truncated"):
+    with pytest.raises(InputError, match=r"damaged|truncated"):
         read(path)
 
 
 def test_truncated_gzip(tmp_path: Path) -> None:
     path = tmp_path / "a.vcf.gz"
     path.write_bytes(gzip.compress(vcf([GOOD] * 5000, 2).encode())[:-200])
-    with pytest.raises(InputError, match="truncated|damaged"):
+    with pytest.raises(InputError, match=r"truncated|damaged"):
         read(path)
     with pytest.raises(InputError, match="positive"):
         read(write(tmp_path / "b.vcf", vcf([], 1)), 0)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from genospark.ingest.vcf.packing import count_codes, pack, unpack
+from genospark.core.calls import count_codes, pack, unpack
 
 codes = hnp.arrays(np.uint8, st.tuples(st.integers(0, 5), st.integers(0, 70)), elements=st.integers(0, 3))
 

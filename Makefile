@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+READY := .venv/.ready
+BIN := .venv/bin
+
+help:  ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
+
+$(READY): requirements.lock pyproject.toml deploy/setup.sh genospark/core/install.py conf/spark/local.conf conf/spark/log4j2.properties
+	@deploy/setup.sh
+	@touch $@
+
+setup: $(READY)  ## build the environment in .venv (the others do so where needed)
+
+demo: $(READY)  ## simulate a cohort and run every stage on it, into demo/
+	@$(BIN)/genospark demo --warehouse demo
+
+cohort-1000g: $(READY)  ## the whole main job on real data (see conf/cohort-1000g.yaml)
+	@$(BIN)/genospark run --config conf/cohort-1000g.yaml
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 
+
+test: lint  ## lint, and every test that is not slow
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint  ## lint, and every test
+	$(BIN)/python -m pytest
+
+bench-first-light: $(READY)  ## AUC on fresh simulated people, into benchmarks/results
+	$(BIN)/python benchmarks/first_light.py
+
+docs: $(READY)  ## docs/tables.md from the dictionary
+	$(BIN)/python -m genospark.schema.document > docs/tables.md
+
+lock:  ## requirements.lock from pyproject.toml
+	.tools/bin/uv lock -q
+	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
+
+.PHONY: help setup demo cohort-1000g lint test test-all bench-first-light docs lock
