@@ -24,7 +24,7 @@ def test_overrides_reach_nested_keys_and_win_over_the_file(tmp_path: Path) -> No
         ("warehouse: [w\n", [], "not YAML"),
         ("- warehouse\n", [], "list"),
         ("warehouse: w\n", ["epochs"], "no '='"),
-        ("warehouse: w\n", ["epochs.deep=1", "epochs=2"], "epochs"),
+        ("warehouse: w\n", ["epochs=2", "epochs.deep=1"], "epochs"),
         ("epochs: 3\n", [], "warehouse"),
     ],
 )

@@ -7,8 +7,8 @@ import pandas as pd
 import pysam
 import pytest
 import statsmodels.api as sm
-from conftest import Cohort
 from scipy import stats
+from support import Cohort
 
 from genospark.features.association import expression_values, test_association, variant_values
 from genospark.features.selection import best

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pysam
 import pytest
-from conftest import Cohort
 from pyspark.sql import SparkSession
+from support import Cohort
 
 from genospark.core.calls import packed_rows, unpack
 from genospark.features.build import BuildFeaturesConfig, build_features

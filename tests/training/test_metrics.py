@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from genospark.training.calibration import platt, shipped
+from genospark.training.metrics import auc, interval
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(1, 3)), min_size=2, max_size=40))
+def test_auc_equals_scikit_learns_with_ties_and_weights(rows: list[tuple[int, int, int]]) -> None:
+    scores, labels, weights = (np.array(column, float) for column in zip(*rows, strict=True))
+    if len(set(labels)) < 2:
+        assert np.isnan(auc(scores, labels))
+    else:
+        assert auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
+        assert auc(scores, labels, weights) == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    random = np.random.default_rng(1)
+    truth = 0.76025  # normal scores one standard deviation apart: Phi(1 / sqrt(2))
+    covered = 0
+    for trial in range(60):
+        labels = (random.random(200) < 0.3).astype(float)
+        scores = random.normal(size=200) + labels
+        low, high = interval(scores, labels, np.arange(200).astype(str), resamples=200, seed=trial)
+        covered += low <= truth <= high
+    assert covered >= 51
+
+
+def test_families_widen_the_interval() -> None:
+    random = np.random.default_rng(2)
+    labels = np.repeat((random.random(60) < 0.4).astype(float), 5)
+    scores = np.repeat(random.normal(size=60), 5) + labels
+    alone = interval(scores, labels, np.arange(300).astype(str))
+    together = interval(scores, labels, np.repeat(np.arange(60), 5).astype(str))
+    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+
+
+def test_platt_finds_the_miscalibration() -> None:
+    random = np.random.default_rng(3)
+    logits = random.normal(size=40_000)
+    labels = (random.random(40_000) < 1 / (1 + np.exp(-(0.5 * logits - 1)))).astype(float)
+    slope, intercept = platt(logits, labels)
+    assert slope == pytest.approx(0.5, abs=0.05)
+    assert intercept == pytest.approx(-1, abs=0.05)
+
+
+def test_the_better_model_is_shipped() -> None:
+    random = np.random.default_rng(4)
+    good, noise = random.normal(size=(2, 3000, 1))
+    labels = (random.random((3000, 1)) < 1 / (1 + np.exp(-2 * good))).astype(float)
+    labels[::10] = np.nan
+    assert shipped(good, noise, labels)[0].network_share == 1.0
+    assert shipped(noise, good, labels)[0].network_share == 0.0
