@@ -16,14 +16,14 @@ def _content(cohort: Cohort) -> dict[str, pd.DataFrame]:
     for name in TABLES:
         if name != "runs":
             frame = type(cohort.warehouse)(cohort.warehouse.spark, str(cohort.path)).read(name).toPandas()
-            text = frame.astype(str)
+            text = frame.map(repr)
             tables[name] = text.sort_values(list(text.columns)).reset_index(drop=True)
     return tables
 
 
 def _digests(cohort: Cohort) -> dict[str, str]:
     files = [path for path in sorted(cohort.files.rglob("*")) if path.is_file()]
-    bundles = [path for path in sorted((cohort.path / "bundles").rglob("*.npz"))]
+    bundles = sorted((cohort.path / "bundles").rglob("*.npz"))
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files + bundles}
 
 

@@ -101,7 +101,8 @@ class Warehouse:
         self._create(entry)
         rows.write.format("delta").mode("overwrite").save(self.location(name))
         history = DeltaTable.forPath(self.spark, self.location(name)).history(1).select("version", "operationMetrics").collect()[0]
-        return Written(name, history["version"], int(history["operationMetrics"]["numOutputRows"]))
+        # Delta leaves the count out where there are no rows.
+        return Written(name, history["version"], int(history["operationMetrics"].get("numOutputRows", 0)))
 
     def commit(self, run: DataFrame) -> None:
         """Adds the one row of ``runs`` that makes a run's tables visible."""

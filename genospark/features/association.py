@@ -20,7 +20,7 @@ from genospark.features.dense import scatter, transformed
 _BATCH_BYTES = 16 << 20
 
 
-def test_association(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame) -> pd.DataFrame:
+def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame) -> pd.DataFrame:
     """Logistic score test of each row of `values` with each disease, adjusted for covariates (regenie's, by Glow).
 
     Args:

@@ -14,7 +14,7 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
-from genospark.features.association import expression_values, test_association, variant_values
+from genospark.features.association import associate, expression_values, variant_values
 from genospark.features.fusion import fuse
 from genospark.features.selection import best
 from genospark.features.specification import to_rows
@@ -145,7 +145,7 @@ def _fit(warehouse: Warehouse, people: People, config: BuildFeaturesConfig) -> F
     with step("build-features: association of variants (glow.gwas)"):
         columns = training["sampleIndex"].to_numpy(np.int64)
         values = variant_values(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
-        variants = best(test_association(values, labels, filled), config.variants)
+        variants = best(associate(values, labels, filled), config.variants)
     if variants.empty:
         raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
     expression = pd.DataFrame()
@@ -153,7 +153,7 @@ def _fit(warehouse: Warehouse, people: People, config: BuildFeaturesConfig) -> F
         with step("build-features: association of expression (glow.gwas)"):
             order = training[["sampleId"]].assign(place=range(len(training)))
             measured = expression_values(warehouse.read("expression"), order, config.expression_transform)
-            expression = best(test_association(measured, labels, filled), config.expression)
+            expression = best(associate(measured, labels, filled), config.expression)
     return FeatureSpec(
         tuple(Variant(*row) for row in variants.itertuples(index=False)),
         tuple(Expression(*row) for row in expression.itertuples(index=False)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -124,7 +125,7 @@ def load(path: Path) -> Bundle:
         )
     except FileNotFoundError as error:
         raise InputError(f"{path}: no bundle there ({error.filename})", "train one, or name another with --set bundle=PATH") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: damaged bundle ({error})", "train again, or copy it again") from None
     if bundle.version != path.name:
         raise InputError(f"{path}: its content is that of {bundle.version}", "copy it again under its own name")

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from scipy import stats
 from support import Cohort
 
-from genospark.features.association import expression_values, test_association, variant_values
+from genospark.features.association import associate, expression_values, variant_values
 from genospark.features.selection import best
 
 
@@ -46,7 +46,7 @@ def test_p_values_equal_an_independent_score_test(cohort: Cohort) -> None:
     covariates = pd.DataFrame({"x": random.normal(size=len(chosen))})
     columns = chosen["sampleIndex"].to_numpy()
     values = variant_values(warehouse.read("genotypes"), columns, len(samples), min_call_rate=0.9, min_count=5)
-    tested = test_association(values, labels, covariates)
+    tested = associate(values, labels, covariates)
     truth = _dosages(str(cohort.files / "genotypes.vcf.gz"), list(chosen["sampleId"]))
     checked = 0
     for row in tested.iloc[::23].itertuples():

@@ -62,7 +62,8 @@ def _compare(vcf: Path, warehouse: Warehouse, scratch: Path) -> None:
 def test_tables_equal_bcftools_on_the_simulated_cohort(cohort: Cohort, tmp_path: Path) -> None:
     vcf = cohort.files / "genotypes.vcf.gz"
     _compare(vcf, cohort.warehouse, tmp_path)
-    names = pysam.bcftools.query("-l", str(vcf)).split()
+    with pysam.VariantFile(str(vcf)) as opened:
+        names = list(opened.header.samples)
     samples = cohort.warehouse.read("samples").orderBy("sampleIndex").toPandas()
     assert list(samples["sampleId"]) == names
     assert cohort.warehouse.read("variants").where("splitFromMultiAllelic").count() > 0
@@ -87,7 +88,10 @@ def test_contigs_in_files_of_their_own_and_in_one_give_the_same(cohort: Cohort, 
     assert (ours == theirs).all()
 
 
-HEADER = "##fileformat=VCFv4.2\n##contig=<ID=1>\n##FORMAT=<ID=GT,Number=1,Type=String,Description=x>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
+HEADER = (
+    "##fileformat=VCFv4.2\n##contig=<ID=1>\n##FORMAT=<ID=GT,Number=1,Type=String,Description=x>\n"
+    "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
+)
 
 
 def _vcf(folder: Path, name: str, people: str, *lines: str) -> str:
