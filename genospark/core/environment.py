@@ -66,7 +66,12 @@ def spark_home() -> Path:
 
 
 def pin() -> None:
-    """Makes Spark's driver and workers use this environment's Python and a fitting Java."""
+    """Makes Spark's driver and workers use this environment's Python and a fitting Java; refuses Keras 3.
+
+    Raises:
+        SetupError: There is no fitting Java, or Keras is not version 2.
+    """
+    check_keras()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ["JAVA_HOME"] = str(java_home())

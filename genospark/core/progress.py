@@ -15,7 +15,8 @@ from pyspark import SparkContext
 from rich.console import Console
 from rich.logging import RichHandler
 
-console = Console(stderr=True, soft_wrap=True, highlight=False)
+# A log that is no terminal gets long lines instead of wrapped ones.
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
 log = logging.getLogger("genospark")
 
 

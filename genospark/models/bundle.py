@@ -124,7 +124,9 @@ def load(path: Path) -> Bundle:
             described["lineage"],
         )
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no bundle there ({error.filename})", "train one, or name another with --set bundle=PATH") from None
+        raise InputError(
+            f"{path}: no bundle there ({error.filename})", "train with --rerun, or name another with --set bundle=PATH"
+        ) from None
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: damaged bundle ({error})", "train again, or copy it again") from None
     if bundle.version != path.name:

@@ -176,8 +176,8 @@ EXAMPLES = Table(
 
 RISK_SCORES = Table(
     "riskScores",
-    "one row per person, disease and run",
-    ("sampleId", "disease", "runId"),
+    "one row per person and disease, of the last scoring run (earlier ones stay in the table's Delta history)",
+    ("sampleId", "disease"),
     (
         SAMPLE_ID,
         Column("disease", "string", "disease"),

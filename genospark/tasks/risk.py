@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,12 +25,13 @@ def with_logits(rows: DataFrame, bundle: Bundle) -> DataFrame:
         bundle: The models.
     """
     shared = rows.sparkSession.sparkContext.broadcast(bundle)
+    version = bundle.version
     kept = [name for name in rows.columns if name not in ("calls", "measurements")]
     logits = [StructField(name, ArrayType(DoubleType())) for name in ("network", "logistic")]
     schema = StructType([*rows.select(*kept).schema.fields, *logits])
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        predict = _predictor(shared.value.version, shared)
+        predict = _predictor(version, shared)
         for batch in batches:
             calls = packed_rows(batch.column("calls").to_pylist())
             measurements = np.frombuffer(b"".join(batch.column("measurements").to_pylist()), "<f4").reshape(len(calls), -1)
@@ -74,6 +74,12 @@ def network_of(spec: FeatureSpec, config: dict[str, Any], weights: Any) -> Any:
     return network
 
 
-@lru_cache(maxsize=2)
+_LOADED: dict[str, Predictor] = {}
+
+
 def _predictor(version: str, shared: Any) -> Predictor:
-    return Predictor(shared.value)
+    """The predictor of a bundle, made once in a worker process, which serves many tasks."""
+    if version not in _LOADED:
+        _LOADED.clear()
+        _LOADED[version] = Predictor(shared.value)
+    return _LOADED[version]

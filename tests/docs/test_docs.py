@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+import time
+from pathlib import Path
 
-from support import ROOT
+import pytest
+from support import ROOT, Cohort
 
+from genospark.cli import parser
 from genospark.schema.document import document
 
 
@@ -14,14 +19,49 @@ def test_table_docs_are_those_of_the_dictionary() -> None:
     assert (ROOT / "docs" / "tables.md").read_text() == document()
 
 
-def test_readme_commands_exist() -> None:
-    readme = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
-    commands = [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
-    assert commands[:2] == ["make demo", "make test"]
+def _commands(page: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_readme_begins_with_the_two_commands_that_ci_runs() -> None:
+    assert _commands("README.md")[:2] == ["make demo", "make test"]
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_readme_commands_run(cohort: Cohort, tmp_path: Path) -> None:
+    """The README's commands as they stand, with the small cohort in the place of the demo's."""
+    commands = [command for command in _commands("README.md") if not command.startswith("make ")]
+    assert len(commands) == 3
     for command in commands:
-        if command.startswith("make "):
-            assert subprocess.run([*command.split(), "-n"], cwd=ROOT, capture_output=True, check=False).returncode == 0, command
+        words = shlex.split(command.replace("demo/input", str(cohort.files)).replace("--warehouse demo", f"--warehouse {cohort.path}"))
+        words = [str(tmp_path / "W") if word == "W" else word for word in words]
+        ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+        assert ran.returncode == 0, ran.stderr[-2000:]
+    assert {"common", "rarer"} <= set(ran.stdout.split())
+
+
+def test_usage_commands_are_the_command_lines() -> None:
+    for command in _commands("docs/usage.md"):
+        program, *words = shlex.split(command)
+        if program == "genospark":
+            parser().parse_args(words)
+
+
+def test_usage_example_runs(cohort: Cohort, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "usage.md").read_text(), re.DOTALL)
+    code = code.replace('"W"', repr(str(tmp_path / "W"))).replace('"cohort.vcf.gz"', repr(str(cohort.files / "genotypes.vcf.gz")))
+    exec(compile(code, "usage.md", "exec"), {})
+
+
+@pytest.mark.slow
+def test_demo_takes_at_most_four_minutes() -> None:
+    started = time.monotonic()
+    ran = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    for said in ("95% interval", "cardiometabolic", "Tables:", "riskScores", "knownLabel"):
+        assert said in ran.stdout
+    assert time.monotonic() - started < 240
 
 
 def test_every_dependency_has_a_line_of_why() -> None:
