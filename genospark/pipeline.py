@@ -63,7 +63,7 @@ def run_stages(spark: SparkSession, config: PipelineConfig) -> None:
     planned: list[tuple[str, Any, BaseModel]] = []
     for name, settings in config.stages.items():
         function, model = stage(name).load()
-        flags = {"warehouse": config.warehouse, "rerun": config.rerun}
+        flags = {"warehouse": config.warehouse} | ({"rerun": True} if config.rerun else {})
         try:
             planned.append((name, function, load(model, None, [], (settings or {}) | flags)))
         except ConfigError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 import pandas as pd
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
@@ -39,7 +40,7 @@ def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> 
             found.to_csv(sys.stdout, index=False)
             return
         first = rows.limit(SHOWN_ROWS + 1).collect()
-    except (AnalysisException, ParseException) as error:
+    except PySparkException as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"the query is wrong: {reason}", f"the tables are {', '.join(names)}; `DESCRIBE <table>` lists columns") from None
     show(rows.columns, [list(row) for row in first[:SHOWN_ROWS]])
@@ -51,6 +52,7 @@ def show(columns: list[str], rows: list[list[object]], title: str | None = None)
     """Prints rows as a table on stdout."""
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+        # Text, not str: rich would take brackets in a value for markup.
+        table.add_row(*(Text("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row))
     width = None if sys.stdout.isatty() else 160
     Console(width=width, highlight=False).print(table)

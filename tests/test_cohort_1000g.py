@@ -27,4 +27,4 @@ def test_the_main_job_runs_on_1000_genomes(shared_data: Path, spark: SparkSessio
     metrics = {(row["disease"], row["model"]): row for row in warehouse.read("metrics").where("split = 'test'").collect()}
     # Expression batches differ between the five populations' laboratories: origin is learnt, sex from chromosome 22 is not.
     assert metrics["finnish", "default"]["aucLow"] > 0.5
-    assert metrics["female", "default"]["aucLow"] < 0.6
+    assert metrics["female", "default"]["aucLow"] <= 0.5 <= metrics["female", "default"]["aucHigh"]

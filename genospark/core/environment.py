@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,9 +57,7 @@ def java_home() -> Path:
 
 
 def spark_home() -> Path:
-    """Folder of the Spark that came with the installed PySpark, or SPARK_HOME where that is set."""
-    if "SPARK_HOME" in os.environ:
-        return Path(os.environ["SPARK_HOME"])
+    """Folder of the Spark that came with the installed PySpark."""
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise SetupError("pyspark is not installed in this environment", "run `make setup`")
@@ -72,13 +71,16 @@ def pin() -> None:
         SetupError: There is no fitting Java, or Keras is not version 2.
     """
     check_keras()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    # Not what the shell happens to have: another Python or Spark would run without our packages.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["SPARK_HOME"] = str(spark_home())
     os.environ["JAVA_HOME"] = str(java_home())
     # TensorFlow's start-up remarks, in every process of a job.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Spark binds to the host's name by default, which does not resolve on many laptops and containers.
-    if os.environ.get("SPARK_MASTER", "local").startswith("local"):
+    try:
+        socket.gethostbyname(socket.gethostname())
+    except OSError:
+        # Spark stops where the host's own name does not resolve, as on many laptops and containers.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
@@ -106,7 +108,5 @@ def check_keras(version: str | None = None) -> None:
 def spark_submit() -> None:
     """Replaces this process by Spark's own spark-submit, with Python and Java pinned."""
     pin()
-    home = spark_home()
-    os.environ["SPARK_HOME"] = str(home)
-    program = home / "bin" / "spark-submit"
+    program = spark_home() / "bin" / "spark-submit"
     os.execv(program, [str(program), *sys.argv[1:]])

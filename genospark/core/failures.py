@@ -1,4 +1,4 @@
-"""Errors that our code raised inside Spark's Python workers, found again in what Spark makes of them."""
+"""Errors that our code raised inside Spark's Python workers, and refusals of the machine, found again in what Spark makes of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from genospark import errors
 
 _RAISED = re.compile(r"^genospark\.errors\.(\w+): (.*?)\n  next step: (.*?)$", re.MULTILINE | re.DOTALL)
 
+_MACHINE = re.compile(r".*(No space left on device|Permission denied|Read-only file system|Mkdirs failed).*")
+
 
 def user_error(error: Exception) -> errors.GenosparkError | None:
     """The error of ours that made a Spark job fail, or None where it failed for another reason.
@@ -16,7 +18,10 @@ def user_error(error: Exception) -> errors.GenosparkError | None:
     """
     found = _RAISED.search(str(error))
     if found is None:
-        return None
+        machine = _MACHINE.search(str(error))
+        return (
+            errors.SetupError(f"the machine refused: {machine.group()[:200]}", "free disk, or check the permissions") if machine else None
+        )
     name, problem, next_step = found.groups()
     kind = getattr(errors, name, errors.GenosparkError)
     made: errors.GenosparkError = kind(problem, next_step)

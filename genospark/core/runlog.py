@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PythonException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 import genospark
@@ -20,6 +20,7 @@ from genospark.core.config import StageConfig
 from genospark.core.failures import user_error
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse, Written, spark_schema
+from genospark.errors import InputError
 from genospark.schema import table
 
 
@@ -87,9 +88,10 @@ def run_stage(
     config: StageConfig,
     warehouse: Warehouse,
     body: Callable[[Run], None],
-    files: list[Path] | None = None,
+    files: dict[str, list[Path]] | None = None,
     tables: list[str] | None = None,
     facts: dict[str, str] | None = None,
+    intact: Callable[[], bool] = lambda: True,
 ) -> str:
     """Runs `body` and commits what it wrote, unless the very same run is already there.
 
@@ -98,9 +100,10 @@ def run_stage(
         config: Its configuration.
         warehouse: Where it writes.
         body: The work; it writes tables through the run.
-        files: Files that it reads.
+        files: Files that it reads, by the role they have.
         tables: Tables that it reads.
         facts: Other inputs that decide the result, such as a bundle's version.
+        intact: Tells whether what an earlier run left outside the tables is still there.
 
     Returns:
         The run's id.
@@ -108,19 +111,25 @@ def run_stage(
     Raises:
         TableError: One of `tables` is not there.
     """
-    inputs = [_file(path) for path in files or []] + [_table(warehouse, name) for name in tables or []]
-    inputs += [Input(key, 0, value) for key, value in (facts or {}).items()]
-    identity = json.dumps([stage, config.identity(), sorted(entry.sha256 for entry in inputs), code_version()], sort_keys=True)
+    read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
+    read += [("table", _table(warehouse, name)) for name in tables or []]
+    read += [(key, Input(key, 0, value)) for key, value in (facts or {}).items()]
+    inputs = [entry for _, entry in read]
+    contents = sorted((role, entry.sha256) for role, entry in read)
+    identity = json.dumps([stage, config.identity(), contents, code_version()], sort_keys=True)
     run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    if not config.rerun and is_current(warehouse, run_id):
+    if not config.rerun and is_current(warehouse, run_id) and intact():
         log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
         return run_id
     run = Run(stage, run_id, warehouse, config, inputs)
     try:
         body(run)
-    except (PythonException, Py4JJavaError) as error:
-        raise user_error(error) or error from None
-    run.commit()
+        run.commit()
+    except (PySparkException, Py4JJavaError) as error:
+        known = user_error(error)
+        if known is None:
+            raise
+        raise known from None
     return run_id
 
 
@@ -131,8 +140,11 @@ def is_current(warehouse: Warehouse, run_id: str) -> bool:
 
 
 def _file(path: Path) -> Input:
-    with path.open("rb") as stream:
-        return Input(str(path), path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+    try:
+        with path.open("rb") as stream:
+            return Input(str(path), path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
 def _table(warehouse: Warehouse, name: str) -> Input:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
@@ -12,7 +13,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType, _parse_datatype_string
 
-from genospark.errors import TableError
+from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES, Table, table
 
 
@@ -33,12 +34,17 @@ class Warehouse:
 
     Args:
         spark: Session.
-        path: Folder on any file system that Spark reads.
+        path: Folder on a disk that driver and executors share.
+
+    Raises:
+        ConfigError: The path is a URL.
     """
 
     def __init__(self, spark: SparkSession, path: str) -> None:
+        if "://" in path:
+            raise ConfigError(f"warehouse {path}: only folders of a local or mounted disk are supported", "mount it, and name the folder")
         self.spark = spark
-        self.path = path if "://" in path else str(Path(path).resolve())
+        self.path = str(Path(path).resolve())
 
     def location(self, name: str) -> str:
         return f"{self.path}/tables/{name}"
@@ -99,15 +105,22 @@ class Warehouse:
         entry = table(name)
         rows = _conform(rows.withColumn("runId", f.lit(run_id)), entry)
         self._create(entry)
-        rows.write.format("delta").mode("overwrite").save(self.location(name))
-        history = DeltaTable.forPath(self.spark, self.location(name)).history(1).select("version", "operationMetrics").collect()[0]
+        location = self.location(name)
+        # Tables that an older version of the dictionary made are made anew.
+        outdated = _types(self.spark.read.format("delta").load(location).schema) != _types(spark_schema(entry))
+        mark = uuid4().hex
+        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", outdated).option("userMetadata", mark)
+        writer.save(location)
+        history = DeltaTable.forPath(self.spark, location).history().select("version", "userMetadata", "operationMetrics").collect()
+        # Not simply the newest version: that may be another writer's. Nothing replaced by nothing makes no version.
+        version = next((entry for entry in history if entry["userMetadata"] == mark), history[0])
         # Delta leaves the count out where there are no rows.
-        return Written(name, history["version"], int(history["operationMetrics"].get("numOutputRows", 0)))
+        return Written(name, version["version"], int(version["operationMetrics"].get("numOutputRows", 0)))
 
     def commit(self, run: DataFrame) -> None:
         """Adds the one row of ``runs`` that makes a run's tables visible."""
         self._create(table("runs"))
-        _conform(run, table("runs")).write.format("delta").mode("append").save(self.location("runs"))
+        _conform(run, table("runs")).write.format("delta").mode("append").option("mergeSchema", True).save(self.location("runs"))
         self.__dict__.pop("_committed", None)
 
     def create_views(self) -> list[str]:
@@ -122,7 +135,7 @@ class Warehouse:
         if DeltaTable.isDeltaTable(self.spark, location):
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(location).addColumns(spark_schema(entry))
-        builder.partitionedBy(*entry.partitions).property("genospark.schemaVersion", str(entry.version)).execute()
+        builder.partitionedBy(*entry.partitions).execute()
 
 
 def spark_schema(entry: Table) -> StructType:
@@ -132,9 +145,12 @@ def spark_schema(entry: Table) -> StructType:
     return schema
 
 
+def _types(schema: StructType) -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in schema}
+
+
 def _conform(rows: DataFrame, entry: Table) -> DataFrame:
-    wanted = {field.name: field.dataType for field in spark_schema(entry)}
-    found = {field.name: field.dataType for field in rows.schema}
+    wanted, found = _types(spark_schema(entry)), _types(rows.schema)
     if set(wanted) != set(found):
         raise TableError(
             f"`{entry.name}`: columns {sorted(set(wanted) ^ set(found))} differ from the dictionary",

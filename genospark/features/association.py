@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as f
 
 from genospark.core.calls import MISSING, packed_rows, unpack
@@ -20,16 +20,17 @@ from genospark.features.dense import scatter, transformed
 _BATCH_BYTES = 16 << 20
 
 
-def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame) -> pd.DataFrame:
+def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame, most: int) -> pd.DataFrame:
     """Logistic score test of each row of `values` with each disease, adjusted for covariates (regenie's, by Glow).
 
     Args:
         values: Rows that end with `mean`, `standardDeviation` and `values`, an array of one double per training person.
         labels: Diseases as columns, training people as rows: 0, 1 or NaN.
-        covariates: Standardised covariates of the same people, nothing missing.
+        covariates: Standardised covariates of the same people, nothing missing and none a combination of others.
+        most: Rows to return for each disease.
 
     Returns:
-        The other columns of `values`, `phenotype` and `pvalue`: one row per feature and disease.
+        The other columns of `values`, `phenotype` and `pvalue`: for each disease its `most` features of smallest p-value.
     """
     # Imported here: it changes how PySpark makes NumPy literals.
     from glow.gwas import logistic_regression
@@ -43,7 +44,12 @@ def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tested = logistic_regression(values, labels, covariates, correction="none", values_column="values")
-            return tested.drop("chisq").toPandas()
+            # Rounded: the last bits depend on which variants share a batch. Equal ones (in full linkage) rank by key.
+            key_columns = [name for name in values.columns if name not in ("mean", "standardDeviation", "values")]
+            size = f.round(f.log10(f.greatest("pvalue", f.lit(1e-300))), 9)
+            order = Window.partitionBy("phenotype").orderBy(size, *key_columns)
+            ranked = tested.where("not isnan(pvalue)").withColumn("place", f.row_number().over(order))
+            return ranked.where(f.col("place") <= most).drop("chisq").toPandas()
     finally:
         spark.conf.set(key, before or "10000")
 

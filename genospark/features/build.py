@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, field_validator
 from pyspark.sql import DataFrame, SparkSession
 
 from genospark.core.config import StageConfig
@@ -18,7 +19,7 @@ from genospark.features.association import associate, expression_values, variant
 from genospark.features.fusion import fuse
 from genospark.features.selection import best
 from genospark.features.specification import to_rows
-from genospark.features.split import SPLITS, split_of
+from genospark.features.split import SPLITS, families_of, split_of
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 
 
@@ -37,15 +38,22 @@ class BuildFeaturesConfig(StageConfig):
         row_groups: Files of each split of ``examples``; at least 4 a rank.
     """
 
-    variants: int = 1000
-    expression: int = 100
+    variants: int = Field(1000, ge=1)
+    expression: int = Field(100, ge=0)
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
     seed: int = 1
-    min_call_rate: float = 0.9
-    min_allele_count: int = 10
+    min_call_rate: float = Field(0.9, ge=0, le=1)
+    min_allele_count: int = Field(10, ge=1)
     expression_transform: Literal["log1p", "none"] = "log1p"
     require_expression: bool = False
-    row_groups: int = 8
+    row_groups: int = Field(8, ge=1)
+
+    @field_validator("fractions")
+    @classmethod
+    def _add_to_one(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+            raise ValueError(f"{fractions} are not three shares that add to 1")
+        return fractions
 
 
 def build_features(config: BuildFeaturesConfig, spark: SparkSession) -> str:
@@ -68,7 +76,7 @@ class People:
     """People who become examples.
 
     Attributes:
-        table: sampleId, sampleIndex, split; sorted by sampleIndex.
+        table: sampleId, sampleIndex, familyId, split; sorted by sampleIndex.
         labels: [people, diseases]: 0, 1 or NaN, with the same index as `table`.
         covariates: [people, covariates], NaN where not known.
     """
@@ -87,15 +95,17 @@ def _build(run: Run, config: BuildFeaturesConfig) -> None:
     with step("build-features: splitting people"):
         people = _people(warehouse, config)
     run.note(**{f"{side} people": int((people.table["split"] == side).sum()) for side in SPLITS})
-    spec = _fit(warehouse, people, config)
+    spec = _fit(run, people, config)
     run.note(variants=len(spec.variants), expression=len(spec.expression), covariates=len(spec.covariates))
     run.write("features", to_rows(warehouse.spark, spec))
     prevalence = people.labels[people.training].mean()
     targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
     run.write("targets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
     fused = fuse(warehouse, spec).rows.drop("expressionCoverage")
-    known = people.table[["sampleId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
-    labelled = fused.join(warehouse.spark.createDataFrame(known, "sampleId string, split string, labels binary"), "sampleId")
+    known = people.table[["sampleId", "familyId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
+    labelled = fused.join(
+        warehouse.spark.createDataFrame(known, "sampleId string, familyId string, split string, labels binary"), "sampleId"
+    )
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
     run.write("examples", spread)
 
@@ -114,15 +124,25 @@ def _people(warehouse: Warehouse, config: BuildFeaturesConfig) -> People:
             "check that the VCF and the phenotype file name people the same way",
         )
     table, labels = table.loc[common], labels.loc[common]
-    families = table["sampleId"].copy()
+    table["familyId"] = table["sampleId"]
     if warehouse.producer("pedigree"):
-        known: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "familyId").toPandas()
-        families.update(known.set_index("sampleId")["familyId"])
-    table["split"] = split_of(families, config.fractions, config.seed)
+        pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
+        table["familyId"] = table["sampleId"].map(families_of(pedigree)).fillna(table["sampleId"])
+    table["split"] = split_of(table["familyId"], config.fractions, config.seed)
     covariates = pd.DataFrame(index=common)
     if warehouse.producer("covariates"):
         covariates = _wide(warehouse.read("covariates"), "covariate", "covariateValue").reindex(common)
     return People(table, labels, covariates)
+
+
+def independent(covariates: pd.DataFrame) -> list[str]:
+    """The covariates that are no linear combination of those before them and a constant: a regression can adjust for these."""
+    kept: list[str] = []
+    for name in covariates:
+        design = np.column_stack([np.ones(len(covariates)), covariates[[*kept, name]]])
+        if np.linalg.matrix_rank(design, tol=1e-6 * len(design) ** 0.5) == design.shape[1]:
+            kept.append(str(name))
+    return kept
 
 
 def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
@@ -130,7 +150,8 @@ def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
     return long.pivot(index="sampleId", columns=name, values=value).astype(float)
 
 
-def _fit(warehouse: Warehouse, people: People, config: BuildFeaturesConfig) -> FeatureSpec:
+def _fit(run: Run, people: People, config: BuildFeaturesConfig) -> FeatureSpec:
+    warehouse = run.warehouse
     training = people.table[people.training]
     labels = people.labels[people.training]
     for disease in labels:
@@ -139,13 +160,17 @@ def _fit(warehouse: Warehouse, people: People, config: BuildFeaturesConfig) -> F
             raise TableError(f"{disease}: fewer than 2 cases or controls among the training people", "leave the disease out")
     raw = people.covariates[people.training]
     means, deviations = raw.mean(), raw.std(ddof=0)
-    varying = [str(name) for name in raw if deviations[name] > 0]
+    varying = [str(name) for name in raw if deviations[name] > 1e-8 * max(1.0, abs(means[name]))]
     filled = ((raw - means) / deviations)[varying].fillna(0.0)
+    adjusting = independent(filled)
+    if len(adjusting) < raw.shape[1]:
+        run.note(covariates_not_adjusted_for=sorted(set(map(str, raw)) - set(adjusting)))
+    filled = filled[adjusting]
     n_samples = warehouse.read("samples").count()
     with step("build-features: association of variants (glow.gwas)"):
         columns = training["sampleIndex"].to_numpy(np.int64)
         values = variant_values(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
-        variants = best(associate(values, labels, filled), config.variants)
+        variants = best(associate(values, labels, filled, config.variants), config.variants)
     if variants.empty:
         raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
     expression = pd.DataFrame()
@@ -153,7 +178,7 @@ def _fit(warehouse: Warehouse, people: People, config: BuildFeaturesConfig) -> F
         with step("build-features: association of expression (glow.gwas)"):
             order = training[["sampleId"]].assign(place=range(len(training)))
             measured = expression_values(warehouse.read("expression"), order, config.expression_transform)
-            expression = best(associate(measured, labels, filled), config.expression)
+            expression = best(associate(measured, labels, filled, config.expression), config.expression)
     return FeatureSpec(
         tuple(Variant(*row) for row in variants.itertuples(index=False)),
         tuple(Expression(*row) for row in expression.itertuples(index=False)),

@@ -1,7 +1,7 @@
 """The fused vector of every person of a warehouse, for training and scoring alike.
 
-Variants are found by position and alleles, also where REF and ALT are exchanged (their calls are then turned); what is not found is
-missing, and the network fills it with the training mean.
+Variants are found by position and alleles, also where REF and ALT are exchanged (their calls are then turned where that is sound); what
+is not found is missing, and the network fills it with the training mean.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ class Fused:
         rows: sampleId, calls, measurements, expressionCoverage: one row per person of ``samples``.
         variants_found: Of the specification's variants, how many the warehouse has.
         variants_turned: Of these, how many with REF and ALT exchanged.
+        turns_refused: Variants that are there with REF and ALT exchanged but cannot be turned, because the record had other alternate
+            alleles or people have one copy only; they count as not found.
     """
 
     rows: DataFrame
     variants_found: int
     variants_turned: int
+    turns_refused: int
 
 
 def fuse(warehouse: Warehouse, spec: FeatureSpec) -> Fused:
@@ -50,10 +53,11 @@ def fuse(warehouse: Warehouse, spec: FeatureSpec) -> Fused:
         TableError: There are no genotypes, or an expression value does not fit the transform.
     """
     samples = warehouse.read("samples").select("sampleId", "sampleIndex")
-    wanted = _wanted(warehouse, spec)
-    here = wanted.join(warehouse.read("variants").selectExpr(*_LOCUS), _KEY, "leftsemi")
-    found: pd.DataFrame = here.groupBy("featureIndex").agg(f.min("turned").alias("turned")).toPandas()
-    matches = warehouse.read("genotypes").withColumn("alternateAllele", f.col("alternateAlleles")[0]).join(f.broadcast(wanted), _KEY)
+    here: pd.DataFrame = _wanted(warehouse, spec).join(warehouse.read("variants").selectExpr(*_LOCUS), _KEY).toPandas()
+    usable = here[(here["turned"] == 0) | here["turnable"]]
+    found = usable.groupby("featureIndex")["turned"].min()
+    sites = warehouse.spark.createDataFrame(usable.drop(columns="turnable").values.tolist(), _SITES)
+    matches = warehouse.read("genotypes").withColumn("alternateAllele", f.col("alternateAlleles")[0]).join(f.broadcast(sites), _KEY)
     no_calls = f.lit(bytes([255]) * spec.call_bytes)
     called = samples.join(_by_person(matches, spec), "sampleIndex", "left")
     measured = _measurements(warehouse, spec)
@@ -69,11 +73,14 @@ def fuse(warehouse: Warehouse, spec: FeatureSpec) -> Fused:
         f.coalesce("measurements", nothing).alias("measurements"),
         f.coalesce("expressionCoverage", f.lit(0.0)).alias("expressionCoverage"),
     )
-    return Fused(rows, len(found), int(found["turned"].sum()))
+    return Fused(rows, len(found), int(found.sum()), len(set(here["featureIndex"]) - set(usable["featureIndex"])))
 
 
 _KEY = ["contigName", "start", "referenceAllele", "alternateAllele"]
-_LOCUS = ["contigName", "start", "referenceAllele", "alternateAlleles[0] as alternateAllele"]
+# Copies of the other allele are 2 minus copies of this one only where everyone has two, and no third allele is about.
+_TURNABLE = "not splitFromMultiAllelic and nAllelesCalled = 2 * nCalled as turnable"
+_LOCUS = ["contigName", "start", "referenceAllele", "alternateAlleles[0] as alternateAllele", _TURNABLE]
+_SITES = "contigName string, start bigint, referenceAllele string, alternateAllele string, featureIndex int, turned int"
 
 
 def _wanted(warehouse: Warehouse, spec: FeatureSpec) -> DataFrame:
@@ -82,8 +89,7 @@ def _wanted(warehouse: Warehouse, spec: FeatureSpec) -> DataFrame:
     for index, variant in enumerate(spec.variants):
         alleles = (variant.reference_allele, variant.alternate_allele)
         rows += [(variant.contig_name, variant.start, *order, index, turned) for turned, order in enumerate((alleles, alleles[::-1]))]
-    schema = "contigName string, start bigint, referenceAllele string, alternateAllele string, featureIndex int, turned int"
-    return warehouse.spark.createDataFrame(rows, schema)
+    return warehouse.spark.createDataFrame(rows, _SITES)
 
 
 def _by_person(matches: DataFrame, spec: FeatureSpec) -> DataFrame:

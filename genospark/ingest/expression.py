@@ -50,7 +50,7 @@ def ingest_expression(config: IngestExpressionConfig, spark: SparkSession) -> st
     """
     files = expand(config.inputs)
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-expression", config, warehouse, lambda run: _ingest(run, config, files), files=files)
+    return run_stage("ingest-expression", config, warehouse, lambda run: _ingest(run, config, files), files={"expression": files})
 
 
 def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None:
@@ -61,7 +61,7 @@ def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None
             for index in batch.column("id").to_pylist():
                 yield from read_expression(files[index], config)
 
-    rows = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, ROWS).repartition(2, "sampleId")
+    rows = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, ROWS).repartition("sampleId")
     rows = rows.sortWithinPartitions("sampleId", "geneId").persist()
     try:
         twice = rows.groupBy("sampleId", "geneId", "cellType", "state").count().where("count > 1").limit(1).collect()
@@ -115,6 +115,10 @@ def _from_tsv(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -
 
 
 def _from_bed(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -> tuple[pd.DataFrame, list[str], NDArray[np.float64]]:
+    if frame.shape[1] < 5:
+        raise InputError(
+            f"{path}: line 1: {frame.shape[1]} columns; a BED table has chr, start, end, gene and people", "check the header line"
+        )
     described = frame.columns[: 6 if list(frame.columns[4:6]) == BED_COLUMNS[4:] else 4]
     gene = described[3]
     unique(frame, [gene], path)

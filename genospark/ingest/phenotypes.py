@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,11 @@ from genospark.core.config import Settings, StageConfig, expand
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
-from genospark.ingest.tabular import numbers, read_table, require, unique
+from genospark.ingest.tabular import numbers, read_table, read_text, require, unique
 
-Role = Literal["phenotypes", "covariates", "pedigree"]
-ROLES: tuple[Role, ...] = ("phenotypes", "covariates", "pedigree")
+ROLES = ("phenotypes", "covariates", "pedigree")
+# How the first column of a pedigree with a header may be called, where no # says that it is one.
+_FAMILY_NAMES = (b"fid", b"familyid", b"family_id", b"family")
 PED_COLUMNS = ["familyId", "sampleId", "fatherId", "motherId", "sex"]
 
 
@@ -59,43 +59,47 @@ def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> st
         ConfigError: An input's role is not known.
     """
     roles = _roles(config.inputs)
-    files = [path for paths in roles.values() for path in paths]
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-phenotypes", config, warehouse, lambda run: _ingest(run, config, roles), files=files)
+    return run_stage("ingest-phenotypes", config, warehouse, lambda run: _ingest(run, config, roles), files=roles)
 
 
-def _roles(inputs: list[str]) -> dict[Role, list[Path]]:
-    patterns: dict[Role, list[str]] = {role: [] for role in ROLES}
+def _roles(inputs: list[str]) -> dict[str, list[Path]]:
+    patterns: dict[str, list[str]] = {role: [] for role in ROLES}
     for entry in inputs:
         role, separator, path = entry.rpartition("=")
         if separator and role not in ROLES:
             raise ConfigError(f"--input {entry}: no role {role}", f"write role=path with a role of {', '.join(ROLES)}")
-        patterns[role or "phenotypes"].append(path)  # type: ignore[index]
+        patterns[role or "phenotypes"].append(path)
     if not patterns["phenotypes"]:
         raise ConfigError("no phenotype file among the inputs", "name one with --input phenotypes=PATH")
     return {role: expand(found) for role, found in patterns.items() if found}
 
 
-def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[Role, list[Path]]) -> None:
-    labels = pd.concat([read_labels(path, config) for path in roles["phenotypes"]])
-    covariates = pd.concat([read_covariates(path, config.sample_column) for path in roles.get("covariates", [])] or [_NO_COVARIATES])
-    pedigree = pd.concat([read_pedigree(path) for path in roles.get("pedigree", [])] or [_NO_PEDIGREE])
-    for frame, key, role in (
-        (labels, ["sampleId", "disease"], "phenotypes"),
-        (covariates, ["sampleId", "covariate"], "covariates"),
-    ):
-        unique(frame, key, roles.get(role, [Path(role)])[-1])  # type: ignore[call-overload]
+def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]]) -> None:
+    labels = _joined([read_labels(path, config) for path in roles["phenotypes"]], roles["phenotypes"], ["sampleId", "disease"])
+    paths = roles.get("covariates", [])
+    covariates = _joined([read_covariates(path, config.sample_column) for path in paths], paths, ["sampleId", "covariate"])
+    paths = roles.get("pedigree", [])
+    pedigree = _joined([read_pedigree(path) for path in paths], paths, ["sampleId"])
     spark = run.warehouse.spark
-    run.write("phenotypes", spark.createDataFrame(labels, "sampleId string, disease string, label tinyint"))
-    run.write("covariates", spark.createDataFrame(covariates, "sampleId string, covariate string, covariateValue double"))
-    rows = pedigree.astype(object).where(pedigree.notna(), None).values.tolist()
-    run.write("pedigree", spark.createDataFrame(rows, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
+    for name, frame, schema in (
+        ("phenotypes", labels, "sampleId string, disease string, label tinyint"),
+        ("covariates", covariates, "sampleId string, covariate string, covariateValue double"),
+        ("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"),
+    ):
+        rows = frame.astype(object).where(frame.notna(), None).values.tolist()
+        run.write(name, spark.createDataFrame(rows, schema))
     counts = labels.groupby("disease")["label"].agg(["sum", "count"])
     run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
 
 
-_NO_COVARIATES = pd.DataFrame({"sampleId": [], "covariate": [], "covariateValue": []}).astype({"sampleId": object, "covariate": object})
-_NO_PEDIGREE = pd.DataFrame(columns=["sampleId", "familyId", "fatherId", "motherId", "sex"])
+def _joined(frames: list[pd.DataFrame], paths: list[Path], key: list[str]) -> pd.DataFrame:
+    """The rows of several files of one role; a key that two files hold is an error of the later one."""
+    if not frames:
+        return pd.DataFrame()
+    for number in range(1, len(frames)):
+        unique(pd.concat(frames[: number + 1]), key, paths[number])
+    return pd.concat(frames)
 
 
 def read_labels(path: Path, config: IngestPhenotypesConfig) -> pd.DataFrame:
@@ -137,7 +141,11 @@ def _label(column: pd.Series, target: Target) -> pd.Series:
 
 
 def _long(wide: pd.DataFrame, people: pd.Series, name: str, value: str) -> pd.DataFrame:
-    return wide.assign(sampleId=people.to_numpy()).melt("sampleId", var_name=name, value_name=value).dropna()
+    """Known values of a wide table, one row each, with the line each came from as index."""
+    values = wide.to_numpy(float)
+    row, column = np.nonzero(~np.isnan(values))
+    known = {"sampleId": people.to_numpy()[row], name: wide.columns.to_numpy(object)[column], value: values[row, column]}
+    return pd.DataFrame(known, index=people.index[row])
 
 
 def read_covariates(path: Path, sample_column: str) -> pd.DataFrame:
@@ -163,9 +171,12 @@ def read_pedigree(path: Path) -> pd.DataFrame:
     Raises:
         InputError: It has fewer than five columns or a person twice.
     """
-    with path.open("rb") as stream:
-        first = stream.readline()
-    frame = read_table(path, "\t" if b"\t" in first else r"\s+", header=first.startswith(b"#"))
+    text = read_text(path)
+    first = text[: text.find(b"\n") + 1 or None]
+    if b"\t" not in first:
+        text = b"\n".join(b"\t".join(line.split()) for line in text.splitlines())
+    named = first.startswith(b"#") or first.split()[0].lower() in _FAMILY_NAMES
+    frame = read_table(path, text, header=named)
     if frame.shape[1] < len(PED_COLUMNS):
         raise InputError(
             f"{path}: {frame.shape[1]} columns where a pedigree has at least 5",

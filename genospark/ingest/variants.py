@@ -47,7 +47,7 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
     for header in headers[1:]:
         _check_same_people(headers[0], header)
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, headers, config.split_bytes), files=files)
+    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, headers, config.split_bytes), files={"vcf": files})
 
 
 def _check_same_people(first: VcfHeader, other: VcfHeader) -> None:

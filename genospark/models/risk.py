@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+from pydantic import Field, PositiveInt
 
 from genospark.core.config import Settings
 from genospark.models.layers import FillMissing, UnpackCalls
@@ -20,9 +21,9 @@ class RiskNetworkConfig(Settings):
         trunk_l2: L2 penalty on the trunk.
     """
 
-    hidden: tuple[int, ...] = (64, 32)
-    dropout: float = 0.5
-    trunk_l2: float = 1e-2
+    hidden: tuple[PositiveInt, ...] = (64, 32)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    trunk_l2: float = Field(1e-2, ge=0)
 
 
 def build(spec: FeatureSpec, config: RiskNetworkConfig, skip_l1: Sequence[float] = ()) -> tf.keras.Model:

@@ -161,6 +161,7 @@ EXAMPLES = Table(
     ("sampleId",),
     (
         SAMPLE_ID,
+        Column("familyId", "string", "everyone linked by a family's name or a parent; named by its first member"),
         Column("split", "string", "train, validation or test; families are kept together"),
         Column("calls", "binary", "variant features, 2 bits each as in `genotypes.calls`"),
         Column(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -28,7 +29,7 @@ class ScoreConfig(StageConfig):
     """
 
     bundle: str | None = None
-    min_variant_coverage: float = 0.75
+    min_variant_coverage: float = Field(0.75, ge=0, le=1)
 
 
 def score(config: ScoreConfig, spark: SparkSession) -> str:
@@ -64,7 +65,7 @@ def _score(run: Run, config: ScoreConfig, bundle: Bundle) -> None:
     fused = fuse(run.warehouse, bundle.spec)
     total = len(bundle.spec.variants)
     coverage = fused.variants_found / total
-    run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned)
+    run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
     if coverage < config.min_variant_coverage:
         raise CoverageError(
             f"{run.warehouse.path}: {fused.variants_found} of the model's {total} variants are there ({coverage:.0%}), "

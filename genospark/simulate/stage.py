@@ -30,6 +30,6 @@ def simulate(config: SimulateStageConfig, spark: object = None) -> str:
     """
     out = Path(config.out or f"{config.warehouse}/input").resolve()
     with step(f"simulate: {config.cohort.people} people, {config.cohort.variants} variants"):
-        simulate_cohort(config.cohort, out)
+        simulate_cohort(config.cohort, out, lambda message: log.info("simulate: %s", message))
     log.info("simulate: files in %s (truth apart in its folder truth)", out)
     return str(out)

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
 
 from genospark.core.calls import packed_rows, unpack
 from genospark.core.config import StageConfig
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, code_version, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import TableError
+from genospark.errors import TableError, TrainingError
 from genospark.features.specification import from_tables
 from genospark.models.bundle import Bundle, DiseaseModel, dense
 from genospark.models.risk import RiskNetworkConfig
@@ -45,14 +47,14 @@ class TrainConfig(StageConfig):
     """
 
     network: RiskNetworkConfig = RiskNetworkConfig()
-    ranks: int = 2
-    batch_size: int = 32
-    epochs: int = 60
-    patience: int = 8
-    learning_rate: float = 1e-3
+    ranks: int = Field(2, ge=1)
+    batch_size: int = Field(32, ge=1)
+    epochs: int = Field(60, ge=0)
+    patience: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
     seed: int = 1
-    logistic_penalties: list[float] = [0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0]
-    logistic_people: int = 50_000
+    logistic_penalties: list[PositiveFloat] = Field([0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0], min_length=1)
+    logistic_people: int = Field(50_000, ge=1)
 
 
 def train(config: TrainConfig, spark: SparkSession) -> str:
@@ -67,7 +69,12 @@ def train(config: TrainConfig, spark: SparkSession) -> str:
     """
     warehouse = Warehouse(spark, config.warehouse)
     tables = ["examples", "features", "targets"]
-    return run_stage("train", config, warehouse, lambda run: _train(run, config), tables=tables)
+    return run_stage("train", config, warehouse, lambda run: _train(run, config), tables=tables, intact=lambda: _bundle_is_there(warehouse))
+
+
+def _bundle_is_there(warehouse: Warehouse) -> bool:
+    trained = warehouse.read("metrics").first()
+    return trained is not None and (warehouse.bundles / trained["modelVersion"]).is_dir()
 
 
 def _train(run: Run, config: TrainConfig) -> None:
@@ -75,8 +82,11 @@ def _train(run: Run, config: TrainConfig) -> None:
     spec = from_tables(warehouse)
     files = {side: warehouse.files("examples", f"split = '{side}'") for side in ("train", "validation")}
     for side, found in files.items():
-        if not found:
-            raise TableError(f"`examples` has no {side} people", "build features again with another split")
+        if len(found) < config.ranks:
+            raise TableError(
+                f"`examples` has {len(found)} files of {side} people for {config.ranks} ranks, each rank needs one or more",
+                "build features again with more row_groups or another split, or set ranks lower",
+            )
     with step("train: L1 logistic regression"):
         vectors, labels = _vectors(warehouse, spec, "train", config.logistic_people)
         validation = _vectors(warehouse, spec, "validation", config.logistic_people)
@@ -98,6 +108,8 @@ def _train(run: Run, config: TrainConfig) -> None:
     )
     with step(f"train: network on {config.ranks} Horovod ranks"):
         result = launch(warehouse.spark, job, config.ranks)
+    if not np.isfinite(result.losses).all():
+        raise TrainingError("the validation loss is not a finite number", "set learning_rate lower")
     run.note(epochs=len(result.losses) - 1, best_epoch=result.best_epoch, validation_loss=round(result.losses[result.best_epoch], 5))
     weights = read_checkpoint(job.checkpoint)
     untuned = tuple(DiseaseModel(0.5, 1.0, 0.0) for _ in spec.diseases)
@@ -126,8 +138,8 @@ def _train(run: Run, config: TrainConfig) -> None:
 
 
 def _vectors(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Dense vectors [people, features] and labels [people, diseases] of one side, at most `most` people, in a fixed order."""
-    rows = warehouse.read("examples").where(f"split = '{side}'").orderBy("sampleId").limit(most)
+    """Dense vectors [people, features] and labels [people, diseases] of one side, at most `most` people, drawn by a hash."""
+    rows = warehouse.read("examples").where(f"split = '{side}'").orderBy(f.xxhash64("sampleId"), "sampleId").limit(most)
     found: pd.DataFrame = rows.select("calls", "measurements", "labels").toPandas()
     measurements = np.frombuffer(b"".join(found["measurements"]), "<f4").reshape(len(found), -1)
     calls = unpack(packed_rows(list(found["calls"])), len(spec.variants))
@@ -141,11 +153,6 @@ def _predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
     people: pd.DataFrame = with_logits(rows, bundle).toPandas()
     people = people.sort_values("sampleId").reset_index(drop=True)
     people["labels"] = [np.frombuffer(row, "<f4") for row in people["labels"]]
-    people["familyId"] = people["sampleId"]
-    if warehouse.producer("pedigree"):
-        pedigree: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "familyId").toPandas()
-        known = people["sampleId"].map(pedigree.set_index("sampleId")["familyId"])
-        people["familyId"] = known.fillna(people["sampleId"])
     return people
 
 

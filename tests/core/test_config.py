@@ -26,6 +26,9 @@ def test_overrides_reach_nested_keys_and_win_over_the_file(tmp_path: Path) -> No
         ("warehouse: w\n", ["epochs"], "no '='"),
         ("warehouse: w\n", ["epochs=2", "epochs.deep=1"], "epochs"),
         ("epochs: 3\n", [], "warehouse"),
+        ("warehouse: w\nranks: 0\n", [], "ranks"),
+        ("warehouse: w\nnetwork: {dropout: 2}\n", [], "network.dropout"),
+        ("warehouse: w\nlogistic_penalties: []\n", [], "logistic_penalties"),
     ],
 )
 def test_wrong_configuration_names_file_and_key(tmp_path: Path, text: str, overrides: list[str], says: str) -> None:

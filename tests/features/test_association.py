@@ -46,8 +46,12 @@ def test_p_values_equal_an_independent_score_test(cohort: Cohort) -> None:
     covariates = pd.DataFrame({"x": random.normal(size=len(chosen))})
     columns = chosen["sampleIndex"].to_numpy()
     values = variant_values(warehouse.read("genotypes"), columns, len(samples), min_call_rate=0.9, min_count=5)
-    tested = associate(values, labels, covariates)
+    tested = associate(values, labels, covariates, 400)
     truth = _dosages(str(cohort.files / "genotypes.vcf.gz"), list(chosen["sampleId"]))
+    for name, rows in tested.groupby("phenotype"):
+        assert sorted(rows["place"]) == list(range(1, len(rows) + 1)), name
+        steps = np.diff(np.log(rows.sort_values("place")["pvalue"]))
+        assert steps.min() > -1e-8
     checked = 0
     for row in tested.iloc[::23].itertuples():
         key = (row.contigName, row.start, row.referenceAllele, row.alternateAllele)
@@ -89,6 +93,7 @@ def test_every_disease_gets_its_best_features_in_turn() -> None:
     p = {"a": [0.5, 0.001, 0.9, 0.01], "b": [0.02, 0.8, 0.03, 0.7]}
     rows = [(f"v{i}", 0.0, 1.0, name, value) for name, values in p.items() for i, value in enumerate(values)]
     tested = pd.DataFrame(rows, columns=["geneId", "mean", "standardDeviation", "phenotype", "pvalue"])
+    tested["place"] = tested.groupby("phenotype")["pvalue"].rank(method="first").astype(int)
     assert list(best(tested, 2)["geneId"]) == ["v0", "v1"]
     assert list(best(tested, 3)["geneId"]) == ["v0", "v1", "v3"]
     assert best(tested, 9)["pvalue"].tolist() == [0.02, 0.001, 0.03, 0.01]

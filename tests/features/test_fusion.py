@@ -54,7 +54,7 @@ def test_labels_are_those_of_the_file(cohort: Cohort) -> None:
 
 
 def test_nothing_about_held_out_people_changes_what_is_fitted(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
-    """Labels and expression of validation and test people are replaced by others: the features stay the same."""
+    """Calls, covariates, labels and expression of validation and test people are replaced: the features stay the same."""
     sides = cohort.warehouse.read("examples").select("sampleId", "split").toPandas().set_index("sampleId")["split"]
     held_out = set(sides.index[sides != "train"])
     random = np.random.default_rng(0)
@@ -65,13 +65,26 @@ def test_nothing_about_held_out_people_changes_what_is_fitted(cohort: Cohort, sp
     phenotypes = pd.read_csv(cohort.files / "phenotypes.tsv", sep="\t")
     rows = phenotypes["sampleId"].isin(held_out)
     phenotypes.loc[rows, phenotypes.columns[1:]] = random.integers(0, 2, (rows.sum(), phenotypes.shape[1] - 1))
+    covariates = pd.read_csv(cohort.files / "covariates.tsv", sep="\t")
+    rows = covariates["sampleId"].isin(held_out)
+    covariates.loc[rows, "ageYears"] = 99.0
+    covariates.to_csv(tmp_path / "covariates.tsv", sep="\t", index=False, na_rep="NA")
+    with pysam.BGZFile(str(cohort.files / "genotypes.vcf.gz")) as source, (tmp_path / "changed.vcf").open("w") as target:
+        for raw in source:
+            fields = raw.decode().split("\t")
+            if fields[0] == "#CHROM":
+                columns = [place for place, name in enumerate(fields) if name in held_out]
+            elif len(fields) > 9:
+                for place in columns:
+                    fields[place] = "1|1"
+            target.write("\t".join(fields) + "\n")
     expression.to_csv(tmp_path / "expression.tsv", sep="\t", index=False, na_rep="NA")
     phenotypes.to_csv(tmp_path / "phenotypes.tsv", sep="\t", index=False, na_rep="NA")
     warehouse = str(tmp_path / "warehouse")
     files = cohort.files
-    ingest_vcf(IngestVcfConfig(warehouse=warehouse, inputs=[f"{files}/genotypes.vcf.gz"]), spark)
+    ingest_vcf(IngestVcfConfig(warehouse=warehouse, inputs=[f"{tmp_path}/changed.vcf"]), spark)
     ingest_expression(IngestExpressionConfig(warehouse=warehouse, inputs=[f"{tmp_path}/expression.tsv"]), spark)
-    roles = [f"phenotypes={tmp_path}/phenotypes.tsv", f"covariates={files}/covariates.tsv", f"pedigree={files}/pedigree.ped"]
+    roles = [f"phenotypes={tmp_path}/phenotypes.tsv", f"covariates={tmp_path}/covariates.tsv", f"pedigree={files}/pedigree.ped"]
     ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=roles), spark)
     build_features(BuildFeaturesConfig(warehouse=warehouse, **SETTINGS), spark)
     changed = type(cohort.warehouse)(spark, warehouse)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genospark.features.split import split_of
+from genospark.features.split import families_of, split_of
 
 FRACTIONS = (0.7, 0.15, 0.15)
 
@@ -22,3 +22,20 @@ def test_people_who_come_later_move_nobody_and_seeds_differ() -> None:
     later = split_of(pd.concat([pd.Series(["new"]), families], ignore_index=True), FRACTIONS, seed=1)
     assert list(later[1:]) == list(sides)
     assert list(split_of(families, FRACTIONS, seed=2)) != list(sides)
+
+
+def test_relatives_by_name_or_parent_are_one_family() -> None:
+    rows = [
+        ("child", None, "father", "mother"),
+        ("father", None, "grandfather", None),
+        ("cousin", "F1", None, "aunt"),
+        ("uncle", "F1", "grandfather", None),
+        ("alone", None, None, None),
+        ("other", "F2", None, None),
+        ("sibling", "F2", None, None),
+    ]
+    families = families_of(pd.DataFrame(rows, columns=["sampleId", "familyId", "fatherId", "motherId"]))
+    groups = {frozenset(names) for names in families.groupby(families).groups.values()}
+    kin = {"child", "father", "mother", "grandfather", "cousin", "aunt", "uncle"}
+    assert groups == {frozenset(kin), frozenset({"alone"}), frozenset({"other", "sibling"})}
+    assert families["child"] == "aunt"

@@ -61,6 +61,35 @@ def test_covariates_and_pedigree_are_those_of_the_files(cohort: Cohort) -> None:
     assert pedigree["fatherId"].isna().sum() == (raw["fatherId"] == "0").sum()
 
 
+def test_columns_may_be_called_anything(tmp_path: Path) -> None:
+    found = read_labels(_file(tmp_path, "p.tsv", "sampleId\tlabel\tdisease\na\t0\t1\nb\t1\t0\n"), PHENOTYPES)
+    assert sorted(found.itertuples(index=False, name=None)) == [
+        ("a", "disease", 1),
+        ("a", "label", 0),
+        ("b", "disease", 0),
+        ("b", "label", 1),
+    ]
+
+
+def test_swapped_roles_are_another_run(spark: SparkSession, tmp_path: Path) -> None:
+    one, other = (_file(tmp_path, name, f"sampleId\t{name[0]}\na\t0\nb\t1\n") for name in ("x.tsv", "y.tsv"))
+    warehouse = str(tmp_path / "w")
+    for first, second in ((one, other), (other, one)):
+        inputs = [f"phenotypes={first}", f"covariates={second}"]
+        ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=inputs), spark)
+        diseases = {row["disease"] for row in Warehouse(spark, warehouse).read("phenotypes").collect()}
+        assert diseases == {first.name[0]}
+
+
+def test_a_person_of_two_pedigree_files_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    labels = _file(tmp_path, "p.tsv", "sampleId\td\na\t0\nb\t1\n")
+    for name in ("one.ped", "two.ped"):
+        _file(tmp_path, name, "f a 0 0 1 -9\n")
+    inputs = [str(labels), f"pedigree={tmp_path}/*.ped"]
+    with pytest.raises(InputError, match=r"two\.ped: line 1: a stands more than once"):
+        ingest_phenotypes(IngestPhenotypesConfig(warehouse=str(tmp_path / "w"), inputs=inputs), spark)
+
+
 def test_targets_are_made_from_other_columns(tmp_path: Path) -> None:
     path = _file(tmp_path, "s.ped", "#Family ID\tIndividual ID\tGender\tPopulation\nf\ta\t1\tFIN\nf\tb\t2\tTSI\ng\tc\t0\tNA\n")
     targets = {"finnish": Target(column="Population", cases=["FIN"]), "female": Target(column="Gender", cases=["2"], controls=["1"])}
@@ -70,8 +99,10 @@ def test_targets_are_made_from_other_columns(tmp_path: Path) -> None:
 
 
 def test_pedigrees_with_and_without_header_and_tabs(tmp_path: Path) -> None:
-    for text in ("#fid\tiid\tpat\tmat\tsex\np\ta\t0\t0\t1\np\tb\ta\t0\t3\n", "p a 0 0 1 -9\np b a 0 3 -9\n"):
-        found = read_pedigree(_file(tmp_path, "x.ped", text)).set_index("sampleId")
+    named = "#fid\tiid\tpat\tmat\tsex\np\ta\t0\t0\t1\np\tb\ta\t0\t3\n"
+    plain = "p a 0 0 1 -9\np b a 0 3 -9\n"
+    for name, text in (("x.ped", named), ("x.ped.gz", named), ("y.ped", named.replace("#", "")), ("z.ped", plain), ("z.ped.gz", plain)):
+        found = read_pedigree(_file(tmp_path, name, text)).set_index("sampleId")
         assert list(found.index) == ["a", "b"]
         assert found.loc["b", "fatherId"] == "a"
         assert found["motherId"].isna().all()
@@ -89,7 +120,10 @@ def test_pedigrees_with_and_without_header_and_tabs(tmp_path: Path) -> None:
         ("sampleId\tG1\np1\t1\np1\t2\n", "line 3: p1"),
         ("sampleId\tG1\np1\t1\np2\thigh\n", "line 3, column G1: 'high' is not a finite number"),
         ("sampleId\tG1\np1\tinf\n", "line 2, column G1: 'inf'"),
-        ("sampleId\tG1\np1\t1\t2\n", "line 2"),
+        ("sampleId\tG1\np1\t1\t2\n", "line 2: 3 columns where 2 are expected"),
+        ("sampleId\tG1\tG2\np1\t1\t2\np2\t3\n", "line 3: 2 columns where 3 are expected"),
+        ("sampleId\tG1\np1\t1\n\np3\tx\n", "line 3: no sampleId"),
+        ("sampleId\np1\n", "no column with values"),
         ("sampleId\tG1\n\t1\n", "line 2: no sampleId"),
     ],
 )
@@ -98,6 +132,11 @@ def test_bad_expression_names_file_line_and_reason(tmp_path: Path, text: str, sa
     with pytest.raises(InputError, match=says) as caught:
         list(read_expression(path, EXPRESSION))
     assert str(path) in caught.value.problem
+
+
+def test_bed_without_people_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="4 columns; a BED table"):
+        list(read_expression(_file(tmp_path, "e.bed", "#chr\tstart\tend\tgene\n1\t0\t1\tG\n"), EXPRESSION))
 
 
 def test_truncated_gzip_is_refused(tmp_path: Path) -> None:

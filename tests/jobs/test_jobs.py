@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from pyspark.sql import SparkSession
+from support import ROOT, Cohort
 
 from genospark.core.config import load
+from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError
 from genospark.pipeline import PipelineConfig
+from genospark.sql import query
 from genospark.stages import STAGES
 
 BIN = Path(sys.executable).parent
@@ -18,7 +23,7 @@ SETTINGS = ["cohort.people=120", "cohort.variants=300", "cohort.genes=10", "coho
 
 
 def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
-    bare = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8"}
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", "SPARK_SUBMIT_OPTS": os.environ["SPARK_SUBMIT_OPTS"]}
     return subprocess.run([str(part) for part in command], cwd=ROOT, env=bare, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -34,7 +39,7 @@ def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
         STAGES[name].load()[1](**(settings or {}), warehouse="w")
 
 
-def test_jobs_go_through_spark_submit(tmp_path: Path) -> None:
+def test_jobs_go_through_spark_submit(spark: SparkSession, tmp_path: Path) -> None:
     warehouse = tmp_path / "w"
     files = warehouse / "input"
     arguments = {
@@ -50,12 +55,9 @@ def test_jobs_go_through_spark_submit(tmp_path: Path) -> None:
         config = f"conf/{stage}.yaml"
         ran = _run(BIN / "spark-submit", f"jobs/{stage}.py", "--config", config, "--warehouse", warehouse, *arguments[stage], home=tmp_path)
         assert ran.returncode == 0, f"{stage}: {ran.stderr[-3000:]}"
-    query = "SELECT stage, count(*) n FROM runs GROUP BY stage ORDER BY stage"
-    ran = _run(BIN / "genospark", "sql", "--warehouse", warehouse, "--csv", query, home=tmp_path)
-    assert ran.stdout.split() == ["stage,n", *(f"{stage},1" for stage in sorted(set(STAGES) - {"simulate"}))]
-    ran = _run(BIN / "genospark", "sql", "--warehouse", warehouse, "SELECT nothing FROM riskScores", home=tmp_path)
-    assert (ran.returncode, "Traceback" in ran.stderr) == (2, False)
-    assert "the query is wrong" in ran.stderr
+    found = Warehouse(spark, str(warehouse))
+    assert sorted(row["stage"] for row in found.read("runs").collect()) == sorted(set(STAGES) - {"simulate"})
+    assert found.read("riskScores").count() == 120
 
 
 @pytest.mark.parametrize(
@@ -74,3 +76,15 @@ def test_a_refused_command_says_why_without_a_traceback(tmp_path: Path, argument
     assert says in ran.stderr
     assert "next step" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_queries_print_their_result_or_say_what_is_wrong(cohort: Cohort, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    query(spark, str(cohort.path), "SELECT stage, count(*) AS n FROM runs WHERE stage = 'train' GROUP BY stage", csv=True)
+    assert capsys.readouterr().out.split() == ["stage,n", "train,1"]
+    query(spark, str(cohort.path), "SELECT '[bold]' AS word, 0.123456 AS share")
+    shown = capsys.readouterr().out
+    assert "[bold]" in shown
+    assert "0.1235" in shown
+    for wrong in ("SELECT nothing FROM riskScores", "SELEC 1", "SELECT raise_error('no') FROM runs"):
+        with pytest.raises(ConfigError, match="the query is wrong"):
+            query(spark, str(cohort.path), wrong)

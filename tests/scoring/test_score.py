@@ -78,6 +78,25 @@ def test_exchanged_alleles_give_the_same_probabilities(
     assert f'"ref_alt_exchanged": {len(tenth)}' in run["notes"]
 
 
+def test_what_cannot_be_turned_counts_as_not_found(
+    cohort: Cohort, spark: SparkSession, tmp_path: Path, model_sites: list[tuple[str, int]]
+) -> None:
+    """At an exchanged site one person is made haploid: 2 minus copies would be wrong for them."""
+    path = tmp_path / "haploid.vcf.gz"
+    _rewritten(cohort, tmp_path / "turned.vcf.gz", {model_sites[0]}, set())
+    with pysam.BGZFile(str(tmp_path / "turned.vcf.gz")) as source, pysam.BGZFile(str(path), "w") as target:
+        for raw in source:
+            fields = raw.decode().split("\t")
+            if len(fields) > 9 and (fields[0], fields[1]) == (model_sites[0][0], str(model_sites[0][1] + 1)):
+                fields[9] = "1"
+            target.write(("\t".join(fields) + "\n").encode())
+    found = _scores(cohort, spark, tmp_path, str(path))
+    assert (found["variantCoverage"] == 0.99).all()
+    run = Warehouse(spark, str(tmp_path / "warehouse")).producer("riskScores")
+    assert run is not None
+    assert '"turns_refused": 1' in run["notes"]
+
+
 def test_left_out_sites_are_replaced_by_training_means(
     cohort: Cohort, spark: SparkSession, tmp_path: Path, model_sites: list[tuple[str, int]]
 ) -> None:

@@ -67,6 +67,17 @@ def test_the_feed_gives_every_person_once_whatever_the_ranks(cohort: Cohort) -> 
             assert sorted(found) == expected
 
 
+def test_the_files_of_the_splits_hold_disjoint_families(cohort: Cohort) -> None:
+    seen: dict[str, set[str]] = {}
+    for side in ("train", "validation", "test"):
+        files = cohort.warehouse.files("examples", f"split = '{side}'")
+        rows = pd.concat([pd.read_parquet(url.removeprefix("file://"), columns=["familyId"]) for url in files])
+        seen[side] = set(rows["familyId"])
+    assert all(seen.values())
+    assert not seen["train"] & seen["validation"]
+    assert not (seen["train"] | seen["validation"]) & seen["test"]
+
+
 def _drain(feed: object) -> list[tuple[bytes, bytes, bytes]]:
     rows = []
     for batch, people in feed.epoch():  # type: ignore[attr-defined]
