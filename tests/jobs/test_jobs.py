@@ -81,7 +81,7 @@ def test_a_refused_command_says_why_without_a_traceback(tmp_path: Path, argument
 def test_queries_print_their_result_or_say_what_is_wrong(cohort: Cohort, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
     query(spark, str(cohort.path), "SELECT stage, count(*) AS n FROM runs WHERE stage = 'train' GROUP BY stage", csv=True)
     assert capsys.readouterr().out.split() == ["stage,n", "train,1"]
-    query(spark, str(cohort.path), "SELECT '[bold]' AS word, 0.123456 AS share")
+    query(spark, str(cohort.path), "SELECT '[bold]' AS word, 0.123456D AS share")
     shown = capsys.readouterr().out
     assert "[bold]" in shown
     assert "0.1235" in shown
