@@ -29,6 +29,11 @@ fi
 
 echo "setup: locked packages into .venv (Horovod compiles for 2 to 3 minutes the first time)"
 [ -x .venv/bin/python ] || .tools/bin/uv venv -q --python "$PYTHON" .venv
+# The machine's own certificates, where it has some: networks that inspect traffic need them.
+if [ -n "$(ls /etc/ssl/certs 2>/dev/null)" ]; then
+    UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
+    export UV_SYSTEM_CERTS
+fi
 # Each compiler process of Horovod takes up to 0.9 GB.
 MAKEFLAGS="-j$(nproc)"
 export MAKEFLAGS
