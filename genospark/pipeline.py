@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
 from genospark.core.config import Settings, load
+from genospark.core.environment import command
 from genospark.core.progress import log
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
@@ -83,7 +84,7 @@ def summarise(warehouse: Warehouse) -> None:
         show(["disease", "model", "AUC", "95% interval", "cases", "controls"], rows, "Test people (families unseen in training)")
     print(f"Tables: {warehouse.path}/tables")
     if warehouse.producer("riskScores"):
-        print(f'Query:  genospark sql --warehouse {warehouse.path} "{QUERY}"')
+        print(f'Query:  {command()} sql --warehouse {warehouse.path} "{QUERY}"')
         query(warehouse.spark, warehouse.path, QUERY)
 
 

@@ -64,6 +64,13 @@ def spark_home() -> Path:
     return Path(spec.origin).parent
 
 
+def command() -> str:
+    """How this environment's ``genospark`` command is called from the present folder."""
+    program = Path(sys.executable).parent / "genospark"
+    folder = Path.cwd()
+    return str(program.relative_to(folder) if program.is_relative_to(folder) else program)
+
+
 def pin() -> None:
     """Makes Spark's driver and workers use this environment's Python and a fitting Java; refuses Keras 3.
 

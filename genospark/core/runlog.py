@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 
 import genospark
 from genospark.core.config import StageConfig
+from genospark.core.environment import command
 from genospark.core.failures import user_error
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse, Written, spark_schema
@@ -80,7 +81,8 @@ class Run:
         self.warehouse.commit(spark.createDataFrame([row], spark_schema(table("runs"))))
         for written in self.outputs:
             log.info("%s: %d rows in %s", self.stage, written.rows, self.warehouse.location(written.table))
-        log.info("%s: done, run %s; look at it with: genospark sql --warehouse %s", self.stage, self.run_id, self.warehouse.path)
+        log.info("%s: done, run %s", self.stage, self.run_id)
+        log.info('look at it with: %s sql --warehouse %s "SELECT ..."', command(), self.warehouse.path)
 
 
 def run_stage(
