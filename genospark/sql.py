@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pandas as pd
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -40,8 +42,9 @@ def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> 
             found.to_csv(sys.stdout, index=False)
             return
         first = rows.limit(SHOWN_ROWS + 1).collect()
-    except PySparkException as error:
-        reason = str(error).strip().splitlines()[0]
+    except (PySparkException, Py4JJavaError) as error:
+        causes = re.findall(r"^Caused by: [\w.$]+: (.*)$", str(error), re.MULTILINE)
+        reason = causes[-1] if causes else str(error).strip().splitlines()[0]
         raise ConfigError(f"the query is wrong: {reason}", f"the tables are {', '.join(names)}; `DESCRIBE <table>` lists columns") from None
     show(rows.columns, [list(row) for row in first[:SHOWN_ROWS]])
     if len(first) > SHOWN_ROWS:
