@@ -80,7 +80,7 @@ def trust_store(folder: Path) -> Path:
     for pattern in ("*.pem", "*.crt"):
         for path in sorted(Path(ssl.get_default_verify_paths().capath or folder).glob(pattern)):
             context.load_verify_locations(cafile=path)
-    gateway = launch_gateway()
+    gateway = launch_gateway()  # type: ignore[no-untyped-call]
     java = gateway.jvm.java
     factory = java.security.cert.CertificateFactory.getInstance("X.509")
     store = java.security.KeyStore.getInstance("PKCS12")
@@ -107,11 +107,11 @@ def main(defaults: str) -> None:
     environment.pin()
     environment.check_keras()
     home = environment.spark_home()
-    fetch_jars(home / "jars")
     (home / "conf").mkdir(exist_ok=True)
     pinned = f"\nspark.pyspark.python {sys.executable}\nspark.pyspark.driver.python {sys.executable}\n"
     (home / "conf" / "spark-defaults.conf").write_text(Path(defaults).read_text() + pinned)
     shutil.copyfile(Path(defaults).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")
+    fetch_jars(home / "jars")
     wrapper = Path(sys.executable).parent / "spark-submit"
     wrapper.write_text(SPARK_SUBMIT.format(python=sys.executable))
     wrapper.chmod(0o755)
