@@ -11,6 +11,10 @@ from genospark import __version__
 from genospark.errors import GenosparkError
 from genospark.stages import STAGES, stage
 
+_DEMO = "run all stages on a simulated cohort"
+_RUN = "run the stages that a file lists, in one Spark session"
+_SQL = "query the tables of a warehouse; prints the first 100 rows, or all with --csv"
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -20,20 +24,22 @@ def parser() -> argparse.ArgumentParser:
     for entry in STAGES.values():
         command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)
         command.add_argument("--config", type=Path, metavar="FILE", help=f"settings, such as conf/{entry.name}.yaml")
-        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting, such as a.b=c")
-        command.add_argument("--warehouse", metavar="DIR", help="folder of the tables")
-        if entry.reads_files:
-            command.add_argument("--input", action="append", metavar="PATH", help="file to read; repeatable, globs")
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable, a.b=c reaches inside"
+        )
+        command.add_argument("--warehouse", metavar="DIR", help="folder of the tables; needed here or in --config")
+        if entry.inputs:
+            command.add_argument("--input", action="append", metavar="PATH", help=entry.inputs)
         command.add_argument("--rerun", action="store_true", help="run even where the same run is already there")
-    demo = commands.add_parser("demo", help="run all stages on a simulated cohort")
+    demo = commands.add_parser("demo", help=_DEMO, description=_DEMO)
     demo.add_argument("--warehouse", default="demo", metavar="DIR", help="folder of the demo's files and tables")
     demo.add_argument("--rerun", action="store_true", help="run stages again whose run is already there")
-    pipeline = commands.add_parser("run", help="run the stages that a file lists, in one Spark session")
+    pipeline = commands.add_parser("run", help=_RUN, description=_RUN)
     pipeline.add_argument("--config", type=Path, required=True, metavar="FILE", help="such as conf/cohort-1000g.yaml")
     pipeline.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting")
     pipeline.add_argument("--warehouse", metavar="DIR", help="folder of the tables")
     pipeline.add_argument("--rerun", action="store_true", help="run stages again whose run is already there")
-    sql = commands.add_parser("sql", help="query the tables of a warehouse")
+    sql = commands.add_parser("sql", help=_SQL, description=_SQL)
     sql.add_argument("--warehouse", required=True, metavar="DIR", help="folder of the tables")
     sql.add_argument("--csv", action="store_true", help="print every row as CSV")
     sql.add_argument("query", help="Spark SQL over the tables' names")

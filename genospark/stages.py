@@ -19,7 +19,7 @@ class Stage:
         summary: One line for ``--help``.
         function: ``module:name`` of the function (configuration, Spark session) -> run id.
         config: Name of its configuration class in the same module.
-        reads_files: Takes ``--input``.
+        inputs: What ``--input`` takes; empty where it is not taken.
         needs_spark: Is handed a Spark session.
     """
 
@@ -27,7 +27,7 @@ class Stage:
     summary: str
     function: str
     config: str
-    reads_files: bool = False
+    inputs: str = ""
     needs_spark: bool = True
 
     def load(self) -> tuple[Callable[..., str], Any]:
@@ -44,21 +44,25 @@ STAGES = {
             "simulate", "write a simulated cohort's files", "genospark.simulate.stage:simulate", "SimulateStageConfig", needs_spark=False
         ),
         Stage(
-            "ingest-vcf", "VCF -> variants, genotypes, samples", "genospark.ingest.variants:ingest_vcf", "IngestVcfConfig", reads_files=True
+            "ingest-vcf",
+            "VCF -> variants, genotypes, samples",
+            "genospark.ingest.variants:ingest_vcf",
+            "IngestVcfConfig",
+            "VCF file; repeatable, globs",
         ),
         Stage(
             "ingest-expression",
             "expression tables -> expression",
             "genospark.ingest.expression:ingest_expression",
             "IngestExpressionConfig",
-            reads_files=True,
+            "TSV or BED file; repeatable, globs",
         ),
         Stage(
             "ingest-phenotypes",
-            "labels, covariates, pedigree (--input role=path) -> phenotypes, covariates, pedigree",
+            "labels, covariates, pedigree -> phenotypes, covariates, pedigree",
             "genospark.ingest.phenotypes:ingest_phenotypes",
             "IngestPhenotypesConfig",
-            reads_files=True,
+            "[ROLE=]FILE with ROLE phenotypes (where none is given), covariates or pedigree; repeatable, globs",
         ),
         Stage("build-features", "tables -> features, targets, examples", "genospark.features.build:build_features", "BuildFeaturesConfig"),
         Stage("train", "examples -> a bundle and metrics", "genospark.training.train:train", "TrainConfig"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import glob
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,16 +64,34 @@ def load(model: type[Config], path: Path | None, overrides: list[str], flags: di
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "configuration"
-        allowed = ", ".join(model.model_fields)
-        raise ConfigError(f"{path or 'command line'}: {key}: {first['msg']}", f"allowed at the top: {allowed}") from None
+        raise _explained(model, first["type"], [str(part) for part in first["loc"]], first["msg"]) from None
+
+
+def _explained(model: type[BaseModel], kind: str, keys: list[str], message: str) -> ConfigError:
+    """What pydantic found, in the words of whoever wrote the configuration."""
+    name = ".".join(keys) or "configuration"
+    if kind == "missing":
+        return ConfigError(f"no {name} is given", f"give it with --{name} or --set {name}=...")
+    if kind != "extra_forbidden":
+        return ConfigError(f"setting {name}: {message}", "give it a value that fits")
+    section = model
+    for key in keys[:-1]:
+        inner = section.model_fields[key].annotation if key in section.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        section = inner
+    alike = difflib.get_close_matches(keys[-1], section.model_fields, 1)
+    hint = f"did you mean {alike[0]}? " if alike else ""
+    return ConfigError(f"there is no setting {name}", f"{hint}the settings here are {', '.join(section.model_fields)}")
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})", "check the path given to --config") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})", "check the path given to --config"
+        ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", "mend that line") from None
     if not isinstance(values, dict | None):

@@ -105,7 +105,6 @@ def _digest(path: Path) -> str:
 def main(defaults: str) -> None:
     """Fetches the jars, writes ``spark-defaults.conf`` from `defaults`, and wraps spark-submit."""
     environment.pin()
-    environment.check_keras()
     home = environment.spark_home()
     (home / "conf").mkdir(exist_ok=True)
     pinned = f"\nspark.pyspark.python {sys.executable}\nspark.pyspark.driver.python {sys.executable}\n"

@@ -15,8 +15,7 @@ from pyspark import SparkContext
 from rich.console import Console
 from rich.logging import RichHandler
 
-# A log that is no terminal gets long lines instead of wrapped ones.
-console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
+console = Console(stderr=True, highlight=False)
 log = logging.getLogger("genospark")
 
 
@@ -32,6 +31,9 @@ def configure_logging() -> None:
     if os.environ.get("GENOSPARK_LOG") == "json":
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_JsonLines())
+    elif not console.is_terminal:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     else:
         handler = RichHandler(console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S")
     log.handlers[:] = [handler]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 
 from pyspark.sql import SparkSession
@@ -16,6 +17,8 @@ REQUIRED = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
+    # Spark makes this folder, which nothing here uses, where it is started.
+    "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",
 }
 
 

@@ -49,7 +49,7 @@ class IngestPhenotypesConfig(StageConfig):
 
 
 def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> str:
-    """Reads labels, covariates and pedigree.
+    """Reads labels, and covariates and pedigree where they are given; tables of roles that are not given stay as they are.
 
     Returns:
         The run's id.
@@ -77,26 +77,24 @@ def _roles(inputs: list[str]) -> dict[str, list[Path]]:
 
 def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]]) -> None:
     labels = _joined([read_labels(path, config) for path in roles["phenotypes"]], roles["phenotypes"], ["sampleId", "disease"])
-    paths = roles.get("covariates", [])
-    covariates = _joined([read_covariates(path, config.sample_column) for path in paths], paths, ["sampleId", "covariate"])
-    paths = roles.get("pedigree", [])
-    pedigree = _joined([read_pedigree(path) for path in paths], paths, ["sampleId"])
-    spark = run.warehouse.spark
-    for name, frame, schema in (
-        ("phenotypes", labels, "sampleId string, disease string, label tinyint"),
-        ("covariates", covariates, "sampleId string, covariate string, covariateValue double"),
-        ("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"),
-    ):
-        rows = frame.astype(object).where(frame.notna(), None).values.tolist()
-        run.write(name, spark.createDataFrame(rows, schema))
+    _write(run, "phenotypes", labels, "sampleId string, disease string, label tinyint")
+    if paths := roles.get("covariates"):
+        covariates = _joined([read_covariates(path, config.sample_column) for path in paths], paths, ["sampleId", "covariate"])
+        _write(run, "covariates", covariates, "sampleId string, covariate string, covariateValue double")
+    if paths := roles.get("pedigree"):
+        pedigree = _joined([read_pedigree(path) for path in paths], paths, ["sampleId"])
+        _write(run, "pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint")
     counts = labels.groupby("disease")["label"].agg(["sum", "count"])
     run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
 
 
+def _write(run: Run, name: str, frame: pd.DataFrame, schema: str) -> None:
+    rows = frame.astype(object).where(frame.notna(), None).values.tolist()
+    run.write(name, run.warehouse.spark.createDataFrame(rows, schema))
+
+
 def _joined(frames: list[pd.DataFrame], paths: list[Path], key: list[str]) -> pd.DataFrame:
     """The rows of several files of one role; a key that two files hold is an error of the later one."""
-    if not frames:
-        return pd.DataFrame()
     for number in range(1, len(frames)):
         unique(pd.concat(frames[: number + 1]), key, paths[number])
     return pd.concat(frames)

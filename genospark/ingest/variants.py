@@ -63,7 +63,7 @@ def _ingest(run: Run, headers: list[VcfHeader], split_bytes: int) -> None:
     splits = [split for header in headers for split in plan_splits(header, split_bytes)]
     parsed = parse(spark, splits).persist(StorageLevel.DISK_ONLY)
     try:
-        with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} splits"):
+        with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
             count = parsed.count()
         run.note(people=len(headers[0].sample_ids), variants=count)
         _check_unique(parsed)

@@ -124,9 +124,9 @@ def load(path: Path) -> Bundle:
             described["lineage"],
         )
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: no bundle there ({error.filename})", "train with --rerun, or name another with --set bundle=PATH"
-        ) from None
+        there = ", ".join(sorted(entry.name for entry in path.parent.glob("risk-*"))) or "none"
+        next_step = f"bundles in {path.parent}: {there}; name one with --set bundle=PATH, or make one with `train`"
+        raise InputError(f"{path}: no bundle there ({Path(error.filename).name} is missing)", next_step) from None
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: damaged bundle ({error})", "train again, or copy it again") from None
     if bundle.version != path.name:

@@ -19,7 +19,8 @@ def test_overrides_reach_nested_keys_and_win_over_the_file(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "overrides", "says"),
     [
-        ("warehouse: w\nepohcs: 3\n", [], "epohcs"),
+        ("warehouse: w\nepohcs: 3\n", [], "no setting epohcs"),
+        ("warehouse: w\nnetwork: {dropuot: 0.1}\n", [], r"no setting network.dropuot(.|\n)*did you mean dropout"),
         ("warehouse: w\nepochs: many\n", [], "epochs"),
         ("warehouse: [w\n", [], "not YAML"),
         ("- warehouse\n", [], "list"),

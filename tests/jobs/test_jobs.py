@@ -86,9 +86,11 @@ def test_jobs_write_what_the_functions_write(cohort: Cohort, spark: SparkSession
         (["train", "--warehouse", "{tmp}/w"], 4, "build-features"),
         (["train", "--warehouse", "{tmp}/w", "--set", "epoch=3"], 2, "epoch"),
         (["score", "--warehouse", "{tmp}/w", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["ingest-expression", "--warehouse", "{tmp}/w", "--input", "{tmp}/bad.tsv"], 3, "bad.tsv: line 2, column G1: 'high'"),
     ],
 )
 def test_a_refused_command_says_why_without_a_traceback(tmp_path: Path, arguments: list[str], code: int, says: str) -> None:
+    (tmp_path / "bad.tsv").write_text("sampleId\tG1\np1\thigh\n")
     ran = _run(BIN / "genospark", *(part.format(tmp=tmp_path) for part in arguments), home=tmp_path)
     assert ran.returncode == code
     assert says in ran.stderr
