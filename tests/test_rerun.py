@@ -1,10 +1,11 @@
-"""Every stage run a second time, for real: same content."""
+"""Every stage run a second time, for real: same content. (tests/jobs compares reruns through spark-submit in every test run.)"""
 
 from __future__ import annotations
 
 import hashlib
 
 import pandas as pd
+import pytest
 from support import Cohort
 
 from genospark.pipeline import run_stages
@@ -27,6 +28,7 @@ def _digests(cohort: Cohort) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files + bundles}
 
 
+@pytest.mark.slow
 def test_a_second_run_of_every_stage_gives_the_same_content(cohort: Cohort) -> None:
     before, files = _content(cohort), _digests(cohort)
     runs = cohort.warehouse.read("runs").count()
