@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ from genospark.core import environment
 from genospark.models.risk import RiskNetworkConfig, build
 from genospark.models.spec import FeatureSpec
 from genospark.training.feed import Batch, Feed
-
-Step = Callable[[Batch, tf.Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -131,10 +128,14 @@ def masked_loss(logits: tf.Tensor, labels: tf.Tensor, counts: tf.Tensor) -> tf.T
         labels: 0, 1 or NaN for not known, [people, diseases].
         counts: Known labels of all ranks, [diseases].
     """
+    return tf.reduce_sum(_entropy_sums(logits, labels) / tf.maximum(counts, 1.0))
+
+
+def _entropy_sums(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy summed over the people whose label is known, [diseases]."""
     known = ~tf.math.is_nan(labels)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(tf.where(known, labels, 0.0), logits)
-    sums = tf.reduce_sum(tf.where(known, entropy, 0.0), axis=0)
-    return tf.reduce_sum(sums / tf.maximum(counts, 1.0))
+    return tf.reduce_sum(tf.where(known, entropy, 0.0), axis=0)
 
 
 def joint_gradients(network: Any, batch: Batch, counts: tf.Tensor) -> list[tf.Tensor]:
@@ -162,10 +163,7 @@ def _validation_loss(network: Any, feed: Feed) -> float:
     n_tasks = network.output_shape[-1]
     sums, counts = tf.zeros(n_tasks), tf.zeros(n_tasks)
     for (calls, measurements, labels), known in in_step(feed):
-        logits = network([calls, measurements], training=False)
-        mask = ~tf.math.is_nan(labels)
-        entropy = tf.nn.sigmoid_cross_entropy_with_logits(tf.where(mask, labels, 0.0), logits)
-        sums += tf.reduce_sum(tf.where(mask, entropy, 0.0), axis=0)
+        sums += _entropy_sums(network([calls, measurements], training=False), labels)
         counts += known
     total = hvd.allreduce(sums, op=hvd.Sum, name="validation")
     return float(tf.reduce_mean(total / tf.maximum(counts, 1.0)))
