@@ -20,6 +20,7 @@ from genospark.core.progress import configure_logging
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
 from genospark.pipeline import PipelineConfig, demo_config, run_stages
+from genospark.tasks.bundles import last_version
 from genospark.training.metrics import auc, interval
 
 COMMAND = "make bench-first-light"
@@ -57,13 +58,19 @@ def null_aucs(spark: SparkSession, work: Path, seed: int) -> pd.DataFrame:
     )
     config = demo_config(str(cohort))
     others = [entry for entry in config.stages["ingest-phenotypes"]["inputs"] if not entry.startswith("phenotypes=")]
-    stages = {"ingest-phenotypes": {"inputs": [f"phenotypes={shuffled}", *others]}, "build-features": {}, "train": {}}
+    stages = {"ingest-phenotypes": {"inputs": [f"phenotypes={shuffled}", *others]}, "build-features risk": {}, "train risk": {}}
     run_stages(spark, config.model_copy(update={"stages": stages}))
     labels = _labels(fresh, spark)
     labels["label"] = labels.groupby("disease")["label"].transform(lambda column: random.permutation(column))
     found = _scored(spark, cohort, fresh, labels)
-    metrics = Warehouse(spark, str(cohort)).read("metrics").where("split = 'test'").select("disease", "model", "auc").toPandas()
-    return found.merge(metrics.rename(columns={"auc": "heldOut"}))
+    metrics = (
+        Warehouse(spark, str(cohort))
+        .read("metrics")
+        .where("split = 'test'")
+        .selectExpr("target as disease", "replace(model, 'baseline', 'logistic') as model", "value as heldOut")
+        .toPandas()
+    )
+    return found.merge(metrics)
 
 
 def _labels(warehouse: Path, spark: SparkSession) -> pd.DataFrame:
@@ -72,8 +79,8 @@ def _labels(warehouse: Path, spark: SparkSession) -> pd.DataFrame:
 
 def _scored(spark: SparkSession, cohort: Path, fresh: Path, labels: pd.DataFrame) -> pd.DataFrame:
     """Scores the fresh people with the cohort's bundle and measures against `labels`."""
-    version = Warehouse(spark, str(cohort)).read("metrics").first()["modelVersion"]
-    run_stages(spark, PipelineConfig(warehouse=str(fresh), stages={"score": {"bundle": str(cohort / "bundles" / version)}}))
+    version = last_version(Warehouse(spark, str(cohort)), "risk")
+    run_stages(spark, PipelineConfig(warehouse=str(fresh), stages={"score risk": {"bundle": str(cohort / "bundles" / version)}}))
     warehouse = Warehouse(spark, str(fresh))
     families = warehouse.read("pedigree").select("sampleId", "familyId").toPandas()
     people = warehouse.read("riskScores").toPandas().merge(labels).merge(families)

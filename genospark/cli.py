@@ -21,15 +21,19 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="genospark", description="Cohort genomics with deep learning on Apache Spark.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for entry in STAGES.values():
-        command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)
-        command.add_argument("--config", type=Path, metavar="FILE", help=f"settings, such as conf/{entry.name}.yaml")
+    for job in dict.fromkeys(entry.job for entry in STAGES.values()):
+        entries = [entry for entry in STAGES.values() if entry.job == job]
+        summary = "; ".join(f"{entry.task}: {entry.summary}" if entry.task else entry.summary for entry in entries)
+        command = commands.add_parser(job, help=summary, description=summary)
+        if entries[0].task:
+            command.add_argument("task", choices=[entry.task for entry in entries], help="which task")
+        command.add_argument("--config", type=Path, metavar="FILE", help=f"settings, such as conf/{entries[0].config_file}")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; repeatable, a.b=c reaches inside"
         )
         command.add_argument("--warehouse", metavar="DIR", help="folder of the tables; needed here or in --config")
-        if entry.inputs:
-            command.add_argument("--input", action="append", metavar="PATH", help=entry.inputs)
+        if entries[0].inputs:
+            command.add_argument("--input", action="append", metavar="PATH", help=entries[0].inputs)
         command.add_argument("--rerun", action="store_true", help="run even where the same run is already there")
     demo = commands.add_parser("demo", help=_DEMO, description=_DEMO)
     demo.add_argument("--warehouse", default="demo", metavar="DIR", help="folder of the demo's files and tables")
@@ -90,7 +94,7 @@ def _dispatch(options: argparse.Namespace) -> None:
 def _run_stage(options: argparse.Namespace) -> None:
     from genospark.core.config import load
 
-    entry = stage(options.command)
+    entry = stage(f"{options.command} {getattr(options, 'task', '')}".strip())
     function, model = entry.load()
     config = load(model, options.config, options.set, _flags(options))
     if entry.needs_spark:

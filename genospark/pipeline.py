@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from genospark.core.config import Settings, load
 from genospark.core.environment import command
@@ -75,18 +75,30 @@ def run_stages(spark: SparkSession, config: PipelineConfig) -> None:
 
 
 def summarise(warehouse: Warehouse) -> None:
-    """Prints per-disease AUC, where the tables are, and one query with its result."""
-    if warehouse.producer("metrics"):
-        metrics = warehouse.read("metrics").where("split = 'test'").orderBy("disease", "model").collect()
-        rows: list[list[object]] = [
-            [m["disease"], m["model"], m["auc"], _interval(m["aucLow"], m["aucHigh"]), m["nCases"], m["nControls"]] for m in metrics
-        ]
-        show(["disease", "model", "AUC", "95% interval", "cases", "controls"], rows, "Test people (families unseen in training)")
+    """Prints what was measured on test examples, where the tables are, and one query with its result."""
+    if warehouse.has("metrics"):
+        show(["task", "target", "metric", "network", "95% interval", "baseline", "95% interval", "baseline is", "n"], results(warehouse))
     print(f"Tables: {warehouse.path}/tables")
     if warehouse.producer("riskScores"):
         print(f'Query:  {command()} sql --warehouse {warehouse.path} "{QUERY}"')
         query(warehouse.spark, warehouse.path, QUERY)
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+def results(warehouse: Warehouse) -> list[list[object]]:
+    """One row a task, target and metric of test examples: network and baseline side by side."""
+    measured = warehouse.read("metrics").where("split = 'test' and model in ('network', 'baseline')").collect()
+    models = {(m["task"], m["target"], m["metric"], m["model"]): m for m in measured}
+    rows: list[list[object]] = []
+    for task, target, metric in sorted({key[:3] for key in models}):
+        network, baseline = (models.get((task, target, metric, model)) for model in ("network", "baseline"))
+        one = network or baseline
+        assert one is not None
+        rows.append([task, target, metric, *_value(network), *_value(baseline), baseline and baseline["method"], one["n"]])
+    return rows
+
+
+def _value(measured: Row | None) -> tuple[object, str]:
+    if measured is None:
+        return None, ""
+    low, high = measured["valueLow"], measured["valueHigh"]
+    return measured["value"], "" if low is None or high is None else f"{low:.3f} to {high:.3f}"

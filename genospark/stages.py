@@ -15,7 +15,7 @@ class Stage:
     """A stage: where its function and its configuration are.
 
     Attributes:
-        name: As on the command line, in ``conf/`` and in ``jobs/``.
+        name: As on the command line and in ``jobs/``; stages of tasks have the task as a second word: ``train risk``.
         summary: One line for ``--help``.
         function: ``module:name`` of the function (configuration, Spark session) -> run id.
         config: Name of its configuration class in the same module.
@@ -30,12 +30,29 @@ class Stage:
     inputs: str = ""
     needs_spark: bool = True
 
+    @property
+    def job(self) -> str:
+        """The name without the task: the name of its command and of its file in ``jobs/``."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def task(self) -> str:
+        """The task, or nothing."""
+        return self.name.partition(" ")[2]
+
+    @property
+    def config_file(self) -> str:
+        """Name of its file in ``conf/``."""
+        return f"{self.name.replace(' ', '-')}.yaml"
+
     def load(self) -> tuple[Callable[..., str], Any]:
         """The function and its configuration class."""
         module, name = self.function.split(":")
         loaded = import_module(module)
         return getattr(loaded, name), getattr(loaded, self.config)
 
+
+_FILES = "; repeatable, globs"
 
 STAGES = {
     stage.name: stage
@@ -48,25 +65,30 @@ STAGES = {
             "VCF -> variants, genotypes, samples",
             "genospark.ingest.variants:ingest_vcf",
             "IngestVcfConfig",
-            "VCF file; repeatable, globs",
+            f"VCF file{_FILES}",
         ),
         Stage(
             "ingest-expression",
             "expression tables -> expression",
             "genospark.ingest.expression:ingest_expression",
             "IngestExpressionConfig",
-            "TSV or BED file; repeatable, globs",
+            f"TSV or BED file{_FILES}",
         ),
         Stage(
             "ingest-phenotypes",
             "labels, covariates, pedigree -> phenotypes, covariates, pedigree",
             "genospark.ingest.phenotypes:ingest_phenotypes",
             "IngestPhenotypesConfig",
-            "[ROLE=]FILE with ROLE phenotypes (where none is given), covariates or pedigree; repeatable, globs",
+            f"[ROLE=]FILE with ROLE phenotypes (where none is given), covariates or pedigree{_FILES}",
         ),
-        Stage("build-features", "tables -> features, targets, examples", "genospark.features.build:build_features", "BuildFeaturesConfig"),
-        Stage("train", "examples -> a bundle and metrics", "genospark.training.train:train", "TrainConfig"),
-        Stage("score", "a bundle and tables -> riskScores", "genospark.scoring.score:score", "ScoreConfig"),
+        Stage(
+            "build-features risk",
+            "people -> riskFeatures, riskTargets, riskExamples",
+            "genospark.features.risk:build_features",
+            "BuildRiskFeaturesConfig",
+        ),
+        Stage("train risk", "riskExamples -> a bundle and metrics", "genospark.training.risk:train", "TrainRiskConfig"),
+        Stage("score risk", "a bundle and people -> riskScores", "genospark.scoring.risk:score", "ScoreRiskConfig"),
     )
 }
 

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from genospark.models.spec import Covariate, FeatureSpec, Variant
+from genospark.tasks.risk import RiskProblem
 
 
 def spec() -> FeatureSpec:
     variants = tuple(Variant("1", place, "A", "C", 0.4 + place / 10, 0.5, 0.1) for place in range(6))
     return FeatureSpec(variants, (), (Covariate("x", 0.0, 1.0), Covariate("y", 0.0, 1.0)), "none", ("a", "b", "c"))
+
+
+PROBLEM = RiskProblem(
+    spec(), {"hidden": (5,), "dropout": 0.0, "trunk_l2": 0.01}, (np.zeros((8, 3), np.float32), np.zeros(3, np.float32)), [0.1, 0.2, 0.3]
+)
 
 
 def batch(people: slice) -> tuple[Any, Any, Any]:
@@ -37,18 +43,17 @@ def gradients_of_rank() -> list[Any]:
     hvd.init()
     network = untrained()
     mine = batch(slice(0, 10) if hvd.rank() == 0 else slice(10, 24)) if hvd.size() == 2 else batch(slice(0, 24))
-    tensors = tuple(tf.constant(part) for part in mine)
-    counts = hvd.allreduce(tf.reduce_sum(tf.cast(~tf.math.is_nan(tensors[2]), tf.float32), axis=0), op=hvd.Sum)
-    return [gradient.numpy() for gradient in joint_gradients(network, tensors, counts)]
+    calls, measurements, labels = (tf.constant(part) for part in mine)
+    batch_of_rank = ({"calls": calls, "measurements": measurements}, {"labels": labels})
+    counts = hvd.allreduce(PROBLEM.known(batch_of_rank[1]), op=hvd.Sum)
+    return [gradient.numpy() for gradient in joint_gradients(PROBLEM, network, batch_of_rank, counts)]
 
 
 def untrained() -> Any:
     import tensorflow as tf
 
-    from genospark.models.risk import RiskNetworkConfig, build
-
     tf.keras.utils.set_random_seed(9)
-    network = build(spec(), RiskNetworkConfig(hidden=(5,), dropout=0.0, trunk_l2=0.01), [0.1, 0.2, 0.3])
+    network = PROBLEM.network()
     random = np.random.default_rng(6)
     network.set_weights([random.normal(size=weight.shape).astype(np.float32) for weight in network.get_weights()])
     return network

@@ -8,6 +8,7 @@ from typing import Any
 
 from genospark.core.storage import Warehouse
 from genospark.pipeline import PipelineConfig, demo_config
+from genospark.tasks.bundles import last_version
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -23,8 +24,8 @@ SMALL: dict[str, dict[str, Any]] = {
             "diseases": [{"name": "common", "prevalence": 0.4}, {"name": "rarer", "prevalence": 0.2}],
         }
     },
-    "build-features": {"variants": 100, "expression": 30},
-    "train": {"epochs": 3, "network": {"hidden": [8]}},
+    "build-features risk": {"variants": 100, "expression": 30},
+    "train risk": {"epochs": 3, "network": {"hidden": [8]}},
 }
 
 
@@ -47,4 +48,4 @@ class Cohort:
 
     @property
     def bundle(self) -> Path:
-        return self.path / "bundles" / self.warehouse.read("metrics").first()["modelVersion"]
+        return self.path / "bundles" / last_version(self.warehouse, "risk")

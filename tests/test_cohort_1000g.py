@@ -30,16 +30,16 @@ def test_the_main_job_runs_on_1000_genomes(shared_data: Path, spark: SparkSessio
     config = load(PipelineConfig, ROOT / "conf" / "cohort-1000g.yaml", [], {"warehouse": str(tmp_path)})
     run_stages(spark, config)
     warehouse = Warehouse(spark, str(tmp_path))
-    assert warehouse.read("examples").count() == 358
+    assert warehouse.read("riskExamples").count() == 358
     scores = warehouse.read("riskScores")
     assert scores.count() == 3 * 2504
     assert scores.where("expressionCoverage > 0").select("sampleId").distinct().count() == 358
     assert scores.where("variantCoverage < 1 or riskProbability not between 0 and 1").count() == 0
-    metrics = {(row["disease"], row["model"]): row for row in warehouse.read("metrics").where("split = 'test'").collect()}
+    metrics = {(row["target"], row["model"]): row for row in warehouse.read("metrics").where("split = 'test'").collect()}
     for disease, is_case in (("finnish", people["Population"] == "FIN"), ("female", people["Gender"] == 2)):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, l1_ratio=1.0, solver="liblinear"))
         folds = StratifiedKFold(10, shuffle=True, random_state=0)
         expected = cross_val_score(model, expression, is_case, cv=folds, scoring="roc_auc").mean()
         found = metrics[disease, "default"]
         assert expected > 0.7
-        assert found["aucLow"] < expected < found["aucHigh"]
+        assert found["valueLow"] < expected < found["valueHigh"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ class Warehouse:
     """The tables under one folder.
 
     A stage's row in ``runs`` names the Delta versions that it wrote, and readers take exactly these: what an unfinished stage wrote is
-    never seen.
+    never seen. A table in parts is read whole by its name and one part by `name/part`, which is also how it is written.
 
     Args:
         spark: Session.
@@ -70,6 +70,13 @@ class Warehouse:
         """The run that committed the table last, or None where no run did."""
         return self._committed.get(name)
 
+    def has(self, name: str) -> bool:
+        """True where a run has committed the table, or a part of it."""
+        return bool(self._parts(name))
+
+    def _parts(self, name: str) -> list[str]:
+        return [part for part in sorted(self._committed) if part == name or part.startswith(f"{name}/")]
+
     def read(self, name: str) -> DataFrame:
         """The committed rows of a table.
 
@@ -78,10 +85,10 @@ class Warehouse:
         """
         if name == "runs":
             return self._load(name, None)
-        run = self.producer(name)
-        if run is None:
-            raise TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first{_writer(name)}")
-        return self._load(name, run["version"])
+        parts = self._parts(name)
+        if not parts:
+            raise TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
+        return reduce(DataFrame.unionByName, (self._load(part, self._committed[part]["version"]) for part in parts))
 
     def _load(self, name: str, version: int | None) -> DataFrame:
         reader = self.spark.read.format("delta")
@@ -97,15 +104,15 @@ class Warehouse:
         return sorted(self.read(name).where(condition).inputFiles())
 
     def write(self, name: str, rows: DataFrame, run_id: str) -> Written:
-        """Replaces a table's rows. They are seen once the run is committed.
+        """Replaces the rows of a table or of a part. They are seen once the run is committed.
 
         Raises:
             TableError: Columns differ from the dictionary's.
         """
         entry = table(name)
         rows = _conform(rows.withColumn("runId", f.lit(run_id)), entry)
-        self._create(entry)
         location = self.location(name)
+        self._create(entry, location)
         # Tables that an older version of the dictionary made are made anew.
         outdated = _types(self.spark.read.format("delta").load(location).schema) != _types(spark_schema(entry))
         mark = uuid4().hex
@@ -119,19 +126,19 @@ class Warehouse:
 
     def commit(self, run: DataFrame) -> None:
         """Adds the one row of ``runs`` that makes a run's tables visible."""
-        self._create(table("runs"))
+        self._create(table("runs"), self.location("runs"))
         _conform(run, table("runs")).write.format("delta").mode("append").option("mergeSchema", True).save(self.location("runs"))
         self.__dict__.pop("_committed", None)
 
     def create_views(self) -> list[str]:
         """Makes every committed table a SQL view of its own name, and returns the names."""
-        names = [name for name in TABLES if name == "runs" or self.producer(name)] if self._committed else []
+        written = {part.partition("/")[0] for part in self._committed}
+        names = [name for name in TABLES if name in written or name == "runs"] if written else []
         for name in names:
             self.read(name).createOrReplaceTempView(name)
         return names
 
-    def _create(self, entry: Table) -> None:
-        location = self.location(entry.name)
+    def _create(self, entry: Table, location: str) -> None:
         if DeltaTable.isDeltaTable(self.spark, location):
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(location).addColumns(spark_schema(entry))
@@ -157,15 +164,3 @@ def _conform(rows: DataFrame, entry: Table) -> DataFrame:
             "this is a mistake in genospark: please report it",
         )
     return rows.select(*(f.col(name).cast(kind).alias(name) for name, kind in wanted.items()))
-
-
-def _writer(name: str) -> str:
-    stages = {
-        "ingest-vcf": ("variants", "genotypes", "samples"),
-        "ingest-expression": ("expression",),
-        "ingest-phenotypes": ("phenotypes", "covariates", "pedigree"),
-        "build-features": ("examples", "features", "targets"),
-        "train": ("metrics",),
-        "score": ("riskScores",),
-    }
-    return next((f" (`{stage}`)" for stage, tables in stages.items() if name in tables), "")

@@ -1,4 +1,4 @@
-"""A model's specification of features as rows of ``features``, and back."""
+"""A model's specification of features as rows of ``riskFeatures``, and back."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def to_rows(spark: SparkSession, spec: FeatureSpec) -> DataFrame:
 
 
 def from_tables(warehouse: Warehouse) -> FeatureSpec:
-    """The specification that ``features`` and ``targets`` hold.
+    """The specification that ``riskFeatures`` and ``riskTargets`` hold.
 
     Raises:
         TableError: They are not there.
     """
-    rows = warehouse.read("features").orderBy("featureIndex").collect()
-    targets = warehouse.read("targets").orderBy("targetIndex").collect()
+    rows = warehouse.read("riskFeatures").orderBy("featureIndex").collect()
+    targets = warehouse.read("riskTargets").orderBy("targetIndex").collect()
 
     def of(kind: str) -> tuple[Any, ...]:
         names = [_column(entry.name) for entry in fields(KINDS[kind])]

@@ -35,8 +35,8 @@ def build(spec: FeatureSpec, config: RiskNetworkConfig, skip_l1: Sequence[float]
         skip_l1: L1 penalty on each disease's part of the linear skip, for training; none by default.
 
     Returns:
-        A model from `calls` (uint8 [people, call bytes]) and `measurements` (float32 [people, measurements], NaN for missing) to logits
-        [people, diseases].
+        A model from a dictionary of `calls` (uint8 [people, call bytes]) and `measurements` (float32 [people, measurements], NaN for
+        missing) to logits [people, diseases].
     """
     layers = tf.keras.layers
     regularizers = tf.keras.regularizers
@@ -52,7 +52,7 @@ def build(spec: FeatureSpec, config: RiskNetworkConfig, skip_l1: Sequence[float]
         hidden = layers.Dropout(config.dropout)(hidden)
     # Heads start at zero: the untrained network is the linear skip, and the trunk adds what the skip cannot say.
     heads = layers.Dense(n_tasks, use_bias=False, kernel_initializer="zeros", name="heads")(hidden)
-    return tf.keras.Model([calls, measurements], layers.Add(name="logits")([skip, heads]), name="risk")
+    return tf.keras.Model({"calls": calls, "measurements": measurements}, layers.Add(name="logits")([skip, heads]), name="risk")
 
 
 def _l1_by_column(strengths: Sequence[float]) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -1,4 +1,4 @@
-"""What a column and a table are."""
+"""What a column and a table are, and the columns that many tables have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its grain (what a row is), key, partition columns and schema version."""
+    """One table: its grain (what a row is), key, partition columns, schema version and the stage that writes it.
+
+    `parts` names the column whose every value is a part that is stored and replaced alone.
+    """
 
     name: str
     grain: str
@@ -29,6 +32,8 @@ class Table:
     columns: tuple[Column, ...]
     partitions: tuple[str, ...] = ()
     version: int = 1
+    stage: str = ""
+    parts: str = ""
 
     @property
     def ddl(self) -> str:
@@ -37,3 +42,16 @@ class Table:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+
+RUN_ID = Column("runId", "string", "run that wrote the row: hash of inputs, configuration and code version")
+MODEL_VERSION = Column("modelVersion", "string", "bundle that made the row")
+SAMPLE_ID = Column("sampleId", "string", "person, as named in the input files")
+
+LOCUS = (
+    Column("contigName", "string", "contig, as written in the VCF"),
+    Column("start", "bigint", "first base of the reference allele, 0-based"),
+    Column("end", "bigint", "end of the reference allele, exclusive (start + its length, or INFO END where present)"),
+    Column("referenceAllele", "string", "reference allele (REF)"),
+    Column("alternateAlleles", "array<string>", "the one alternate allele (ALT) of the split record"),
+)

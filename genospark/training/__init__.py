@@ -1,4 +1,5 @@
-"""From ``examples`` to a bundle: Petastorm feeds, Horovod trains, a logistic regression stands beside.
+"""From examples to a bundle: Petastorm feeds, Horovod trains, a simple model stands beside.
 
-``feed`` alone imports petastorm, ``launch`` alone horovod.spark; ``worker`` is what one rank runs.
+``stage`` is the training of any task, one file a task says what is its own. ``feed`` alone imports petastorm, ``launch`` alone
+horovod.spark; ``worker`` is what one rank runs.
 """

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from genospark.models.bundle import DiseaseModel
+from genospark.tasks.risk import DiseaseModel
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 

@@ -7,35 +7,40 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from genospark.models.spec import FeatureSpec
+from genospark.tasks.problem import Field, Problem, Tensors
 
-Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+Batch = tuple[Tensors, Tensors]
+"""Inputs and labels."""
+
+_SHUFFLED_BYTES = 128 << 20
+_SHUFFLED_ROWS = 4096
 
 
 class Feed:
-    """One rank's share of some Parquet files, as batches of calls, measurements and labels.
+    """One rank's share of some Parquet files, as batches of inputs and labels.
 
-    Petastorm deals row groups to ranks, so ranks hold different numbers of people.
+    Petastorm deals row groups to ranks, so ranks hold different numbers of examples.
 
     Args:
         files: URLs of the Parquet files.
-        spec: What the rows hold.
-        batch_size: People of a batch.
+        problem: What the rows hold.
+        batch_size: Examples of a batch.
         rank: This rank.
         ranks: All ranks.
-        shuffle: Seed of the order of people, or None for the order of the files.
+        shuffle: Seed of the order of examples, or None for the order of the files.
     """
 
-    def __init__(self, files: list[str], spec: FeatureSpec, batch_size: int, rank: int, ranks: int, shuffle: int | None = None) -> None:
-        self._spec = spec
+    def __init__(self, files: list[str], problem: Problem, batch_size: int, rank: int, ranks: int, shuffle: int | None = None) -> None:
+        self._inputs, self._labels = problem.inputs, problem.labels
         self._started = False
-        self._reader = _open(files, rank, ranks, shuffle)
+        fields = (*self._inputs, *self._labels)
+        self._reader = _open(files, [field.name for field in fields], rank, ranks, shuffle)
         rows = self._dataset()
         if shuffle is not None:
-            rows = rows.shuffle(4096, seed=shuffle + rank, reshuffle_each_iteration=True)
+            held = max(1, min(_SHUFFLED_ROWS, _SHUFFLED_BYTES // sum(field.n_bytes for field in fields)))
+            rows = rows.shuffle(held, seed=shuffle + rank, reshuffle_each_iteration=True)
         self._batches = rows.batch(batch_size)
 
     def _dataset(self) -> tf.data.Dataset:
@@ -44,37 +49,36 @@ class Feed:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             groups = make_petastorm_dataset(self._reader)
-        return groups.map(self._decode, deterministic=True).unbatch()
 
-    def _decode(self, group: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        spec = self._spec
-        calls = tf.reshape(tf.io.decode_raw(group.calls, tf.uint8), (-1, spec.call_bytes))
-        measurements = tf.reshape(tf.io.decode_raw(group.measurements, tf.float32), (-1, spec.n_measurements))
-        labels = tf.reshape(tf.io.decode_raw(group.labels, tf.float32), (-1, len(spec.diseases)))
-        return calls, measurements, labels
+        def decode(group: Any) -> Batch:
+            return self._sides({field.name: _decoded(getattr(group, field.name), field) for field in (*self._inputs, *self._labels)})
+
+        return groups.map(decode, deterministic=True).unbatch()
 
     def epoch(self) -> Iterator[tuple[Batch, int]]:
-        """One pass: batches with their number of people, then, without end, batches of nobody (one row, no label known)."""
+        """One pass: batches with their number of examples, then, without end, batches of none (one row, no label known)."""
         if self._started:
             self._reader.reset()
         self._started = True
-        for batch in self._batches:
-            yield batch, int(batch[0].shape[0])
-        spec = self._spec
-        nobody = (
-            tf.zeros((1, spec.call_bytes), tf.uint8),
-            tf.zeros((1, spec.n_measurements), tf.float32),
-            tf.fill((1, len(spec.diseases)), np.float32("nan")),
-        )
+        for inputs, labels in self._batches:
+            yield (inputs, labels), int(next(iter(labels.values())).shape[0])
+        none = {field.name: tf.fill((1, *field.shape), tf.constant(field.missing, field.dtype)) for field in (*self._inputs, *self._labels)}
         while True:
-            yield nobody, 0
+            yield self._sides(none), 0
+
+    def _sides(self, columns: Tensors) -> Batch:
+        return {field.name: columns[field.name] for field in self._inputs}, {field.name: columns[field.name] for field in self._labels}
 
     def close(self) -> None:
         self._reader.stop()
         self._reader.join()
 
 
-def _open(files: list[str], rank: int, ranks: int, shuffle: int | None) -> Any:
+def _decoded(column: tf.Tensor, field: Field) -> tf.Tensor:
+    return tf.reshape(tf.io.decode_raw(column, tf.as_dtype(field.dtype)), (-1, *field.shape))
+
+
+def _open(files: list[str], columns: list[str], rank: int, ranks: int, shuffle: int | None) -> Any:
     from petastorm import make_batch_reader
 
     logging.getLogger("petastorm").setLevel(logging.ERROR)
@@ -82,7 +86,7 @@ def _open(files: list[str], rank: int, ranks: int, shuffle: int | None) -> Any:
         warnings.simplefilter("ignore")
         return make_batch_reader(
             files,
-            schema_fields=["^calls$", "^measurements$", "^labels$"],
+            schema_fields=[f"^{name}$" for name in columns],
             cur_shard=rank,
             shard_count=ranks,
             num_epochs=1,

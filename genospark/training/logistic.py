@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from genospark.models.bundle import sigmoid
+from genospark.tasks.risk import sigmoid
 
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.float32]

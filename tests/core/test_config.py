@@ -6,13 +6,13 @@ import pytest
 
 from genospark.core.config import expand, load
 from genospark.errors import ConfigError, InputError
-from genospark.training.train import TrainConfig
+from genospark.training.risk import TrainRiskConfig
 
 
 def test_overrides_reach_nested_keys_and_win_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text("warehouse: w\nepochs: 3\nnetwork: {dropout: 0.1}\n")
-    config = load(TrainConfig, path, ["network.dropout=0.2", "network.hidden=[4, 2]"], {"warehouse": "v"})
+    config = load(TrainRiskConfig, path, ["network.dropout=0.2", "network.hidden=[4, 2]"], {"warehouse": "v"})
     assert (config.warehouse, config.epochs, config.network.dropout, config.network.hidden) == ("v", 3, 0.2, (4, 2))
 
 
@@ -36,7 +36,7 @@ def test_wrong_configuration_names_file_and_key(tmp_path: Path, text: str, overr
     path = tmp_path / "train.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=says):
-        load(TrainConfig, path, overrides, {})
+        load(TrainRiskConfig, path, overrides, {})
 
 
 def test_globs_name_each_file_once(tmp_path: Path) -> None:

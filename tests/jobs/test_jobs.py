@@ -32,10 +32,10 @@ def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
-    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == set(STAGES)
+    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {stage.job for stage in STAGES.values()}
     for stage in STAGES.values():
         _, model = stage.load()
-        config = load(model, ROOT / "conf" / f"{stage.name}.yaml", [], {"warehouse": "w"})
+        config = load(model, ROOT / "conf" / stage.config_file, [], {"warehouse": "w"})
         # The shown values are the defaults: a configuration file that is copied changes nothing.
         assert config == model(warehouse="w")
     whole = load(PipelineConfig, ROOT / "conf" / "cohort-1000g.yaml", [], {})
@@ -59,17 +59,22 @@ def test_jobs_write_what_the_functions_write(cohort: Cohort, spark: SparkSession
             settings = (cohort.config.stages[stage] or {}).items()
             overrides = [word for key, value in settings if key != "inputs" for word in ("--set", f"{key}={json.dumps(value)}")]
             chosen = [word for path in inputs.get(stage, []) for word in ("--input", path)]
-            command = [BIN / "spark-submit", f"jobs/{stage}.py", "--config", f"conf/{stage}.yaml", "--warehouse", copy, "--rerun"]
+            entry = STAGES[stage]
+            command = [BIN / "spark-submit", f"jobs/{entry.job}.py", *([entry.task] if entry.task else [])]
+            command += ["--config", f"conf/{entry.config_file}", "--warehouse", copy, "--rerun"]
             ran = _run(*command, *overrides, *chosen, home=tmp_path)
             assert ran.returncode == 0, f"{stage}: {ran.stderr[-3000:]}"
         return copy
 
     # Two at a time, as there are two cores; what a list needs from the other one is in its copy.
-    lists = [["simulate", "ingest-vcf", "build-features", "score"], ["ingest-expression", "ingest-phenotypes", "train"]]
+    lists = [["simulate", "ingest-vcf", "build-features risk", "score risk"], ["ingest-expression", "ingest-phenotypes", "train risk"]]
     assert sorted(lists[0] + lists[1]) == sorted(STAGES)
     with ThreadPoolExecutor(2) as pool:
         copies = list(pool.map(submit, lists))
-    written = {0: ("variants", "genotypes", "samples", "examples", "features", "riskScores"), 1: ("expression", "phenotypes", "metrics")}
+    written = {
+        0: ("variants", "genotypes", "samples", "riskExamples", "riskFeatures", "riskScores"),
+        1: ("expression", "phenotypes", "metrics"),
+    }
     for place, names in written.items():
         for name in names:
             found, expected = (Warehouse(spark, str(path)).read(name) for path in (copies[place], cohort.path))
@@ -85,9 +90,9 @@ def test_jobs_write_what_the_functions_write(cohort: Cohort, spark: SparkSession
     [
         (["ingest-vcf", "--input", "nowhere.vcf"], 2, "warehouse"),
         (["ingest-vcf", "--warehouse", "{tmp}/w", "--input", "nowhere.vcf"], 3, "nowhere.vcf: no such file"),
-        (["train", "--warehouse", "{tmp}/w"], 4, "build-features"),
-        (["train", "--warehouse", "{tmp}/w", "--set", "epoch=3"], 2, "epoch"),
-        (["score", "--warehouse", "{tmp}/w", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["train", "risk", "--warehouse", "{tmp}/w"], 4, "build-features risk"),
+        (["train", "risk", "--warehouse", "{tmp}/w", "--set", "epoch=3"], 2, "epoch"),
+        (["score", "risk", "--warehouse", "{tmp}/w", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["ingest-expression", "--warehouse", "{tmp}/w", "--input", "{tmp}/bad.tsv"], 3, "bad.tsv: line 2, column G1: 'high'"),
     ],
 )
@@ -101,8 +106,8 @@ def test_a_refused_command_says_why_without_a_traceback(tmp_path: Path, argument
 
 
 def test_queries_print_their_result_or_say_what_is_wrong(cohort: Cohort, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
-    query(spark, str(cohort.path), "SELECT stage, count(*) AS n FROM runs WHERE stage = 'train' GROUP BY stage", csv=True)
-    assert capsys.readouterr().out.split() == ["stage,n", "train,1"]
+    query(spark, str(cohort.path), "SELECT stage, count(*) AS n FROM runs WHERE stage = 'train risk' GROUP BY stage", csv=True)
+    assert capsys.readouterr().out.split() == ["stage,n", "train", "risk,1"]
     query(spark, str(cohort.path), "SELECT '[bold]' AS word, 0.123456D AS share")
     shown = capsys.readouterr().out
     assert "[bold]" in shown

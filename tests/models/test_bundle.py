@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 from support import Cohort
 
 from genospark.errors import InputError
-from genospark.models.bundle import dense, load
+from genospark.models.bundle import load
 
 
 def test_a_bundle_is_read_back_as_it_was_written(cohort: Cohort, tmp_path: Path) -> None:
-    bundle = load(cohort.bundle)
-    again = load(bundle.save(tmp_path))
+    bundle = load(cohort.bundle, "risk")
+    again = load(bundle.save(tmp_path), "risk")
     assert again.version == bundle.version == cohort.bundle.name
-    assert again.spec == bundle.spec
+    assert again.definition == bundle.definition
     assert all((a == b).all() for a, b in zip(again.weights, bundle.weights, strict=True))
     assert {path.suffix for path in cohort.bundle.iterdir()} == {".json", ".npz"}
 
 
 def test_a_bundle_says_what_it_was_made_from(cohort: Cohort) -> None:
-    lineage = load(cohort.bundle).lineage
-    examples = cohort.warehouse.producer("examples")
+    lineage = load(cohort.bundle, "risk").lineage
+    examples = cohort.warehouse.producer("riskExamples")
     assert examples is not None
-    assert f"examples:{examples['runId']}" in lineage["inputs"].values()
+    assert f"riskExamples:{examples['runId']}" in lineage["inputs"].values()
     assert lineage["configuration"]["epochs"] == 3
 
 
-@pytest.mark.parametrize("damage", ["weights.npz", "model.json", "both", "format", "renamed"])
+@pytest.mark.parametrize("damage", ["arrays.npz", "model.json", "both", "format", "renamed"])
 def test_damaged_bundles_are_refused(cohort: Cohort, tmp_path: Path, damage: str) -> None:
     path = tmp_path / cohort.bundle.name
     shutil.copytree(cohort.bundle, path)
@@ -46,7 +46,12 @@ def test_damaged_bundles_are_refused(cohort: Cohort, tmp_path: Path, damage: str
         content = (path / damage).read_bytes()
         (path / damage).write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"no bundle|damaged|format 99|content is that of"):
-        load(path)
+        load(path, "risk")
+
+
+def test_a_bundle_of_another_task_is_refused(cohort: Cohort) -> None:
+    with pytest.raises(InputError, match="a bundle for risk, not for expression"):
+        load(cohort.bundle, "expression")
 
 
 @given(
@@ -69,15 +74,13 @@ def test_graph_and_numpy_unpack_the_same_vector(calls: list[int], measurements: 
 
 
 def test_dense_vectors_equal_the_networks(cohort: Cohort) -> None:
-    from genospark.core.calls import packed_rows, unpack
-    from genospark.tasks.risk import network_of
-
-    bundle = load(cohort.bundle)
-    found = cohort.warehouse.read("examples").limit(20).toPandas()
-    calls = packed_rows(list(found["calls"]))
-    measurements = np.frombuffer(b"".join(found["measurements"]), "<f4").reshape(len(found), -1)
-    network = network_of(bundle.spec, bundle.network_config, bundle.weights)
     import tensorflow as tf
 
-    fused = tf.keras.Model(network.inputs, network.get_layer("fused").output)([calls, measurements]).numpy()
-    assert np.allclose(fused, dense(bundle.spec, unpack(calls, len(bundle.spec.variants)), measurements), atol=1e-5)
+    from genospark.tasks.risk import RiskModel, RiskProblem, dense, fields
+
+    model = RiskModel.of(load(cohort.bundle, "risk"))
+    found = cohort.warehouse.read("riskExamples").limit(20).toPandas()
+    calls, measurements = (field.read(list(found[field.name])) for field in fields(model.spec))
+    network = RiskProblem(model.spec, model.shape, (model.coefficients, model.intercepts), ()).network()
+    fused = tf.keras.Model(network.inputs, network.get_layer("fused").output)({"calls": calls, "measurements": measurements}).numpy()
+    assert np.allclose(fused, dense(model.spec, calls, measurements), atol=1e-5)

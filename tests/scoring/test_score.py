@@ -18,7 +18,8 @@ from genospark.ingest.expression import IngestExpressionConfig, ingest_expressio
 from genospark.ingest.phenotypes import IngestPhenotypesConfig, ingest_phenotypes
 from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
 from genospark.models.bundle import load
-from genospark.scoring.score import ScoreConfig, score
+from genospark.scoring.risk import ScoreRiskConfig, score
+from genospark.tasks.risk import RiskModel
 
 KEY = ["sampleId", "disease"]
 PROBABILITIES = ["riskProbability", "networkProbability", "logisticProbability"]
@@ -57,7 +58,7 @@ def _scores(cohort: Cohort, spark: SparkSession, home: Path, vcf: str, expressio
         ingest_expression(IngestExpressionConfig(warehouse=warehouse, inputs=[str(cohort.files / "expression.tsv.gz")]), spark)
     roles = [f"phenotypes={cohort.files}/phenotypes.tsv", f"covariates={cohort.files}/covariates.tsv"]
     ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=roles), spark)
-    score(ScoreConfig(warehouse=warehouse, bundle=str(cohort.bundle)), spark)
+    score(ScoreRiskConfig(warehouse=warehouse, bundle=str(cohort.bundle)), spark)
     return Warehouse(spark, warehouse).read("riskScores").toPandas().set_index(KEY).sort_index()
 
 
@@ -101,7 +102,7 @@ def test_left_out_sites_are_replaced_by_training_means(
     cohort: Cohort, spark: SparkSession, tmp_path: Path, model_sites: list[tuple[str, int]]
 ) -> None:
     """Coverage says .9, and the logistic regression's logit drops by just what the sites left out had added."""
-    bundle = load(cohort.bundle)
+    bundle = RiskModel.of(load(cohort.bundle, "risk"))
     tenth = model_sites[: len(bundle.spec.variants) // 10]
     found = _scores(cohort, spark, tmp_path, _rewritten(cohort, tmp_path / "fewer.vcf.gz", set(), set(tenth)))
     assert (found["variantCoverage"] == 0.9).all()
@@ -140,6 +141,6 @@ def test_people_without_expression_are_scored_and_say_so(cohort: Cohort, spark: 
 
 def test_a_missing_bundle_is_said(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no bundle there"):
-        score(ScoreConfig(warehouse=str(cohort.path), bundle=str(tmp_path / "risk-x")), spark)
+        score(ScoreRiskConfig(warehouse=str(cohort.path), bundle=str(tmp_path / "risk-x")), spark)
     with pytest.raises(TableError, match="no bundle was trained here"):
-        score(ScoreConfig(warehouse=str(tmp_path)), spark)
+        score(ScoreRiskConfig(warehouse=str(tmp_path)), spark)

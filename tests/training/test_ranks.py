@@ -13,6 +13,7 @@ from support import ROOT, Cohort
 from genospark.errors import TrainingError
 from genospark.features.specification import from_tables
 from genospark.models.bundle import load
+from genospark.tasks.risk import RiskProblem
 from genospark.training.launch import launch, same_weights
 from genospark.training.worker import RankResult
 
@@ -39,7 +40,7 @@ def test_gradients_are_those_of_the_masked_mean_loss(run_ranks: Callable[[int], 
     """One rank's gradient of the skip's bias: mean over known labels of (probability - label), by hand."""
     network = ranks.untrained()
     calls, measurements, labels = ranks.batch(slice(0, 24))
-    probability = 1 / (1 + np.exp(-network([calls, measurements]).numpy().astype(float)))
+    probability = 1 / (1 + np.exp(-network({"calls": calls, "measurements": measurements}).numpy().astype(float)))
     known = ~np.isnan(labels)
     expected = np.where(known, probability - np.nan_to_num(labels), 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     names = [variable.name for variable in network.trainable_variables]
@@ -51,15 +52,15 @@ def test_gradients_are_those_of_the_masked_mean_loss(run_ranks: Callable[[int], 
 def test_the_feed_gives_every_person_once_whatever_the_ranks(cohort: Cohort) -> None:
     from genospark.training.feed import Feed
 
-    spec = from_tables(cohort.warehouse)
-    files = cohort.warehouse.files("examples", "split = 'train'")
-    truth = cohort.warehouse.read("examples").where("split = 'train'").toPandas()
+    problem = RiskProblem(from_tables(cohort.warehouse), {}, (), ())
+    files = cohort.warehouse.files("riskExamples", "split = 'train'")
+    truth = cohort.warehouse.read("riskExamples").where("split = 'train'").toPandas()
     expected = sorted(zip(truth["calls"], truth["measurements"], truth["labels"], strict=True))
     for size, shuffle in ((1, None), (2, 3)):
         for passes in range(2):
             found = []
             for rank in range(size):
-                feed = Feed(files, spec, 16, rank, size, shuffle)
+                feed = Feed(files, problem, 16, rank, size, shuffle)
                 for _ in range(passes):
                     _drain(feed)
                 found += _drain(feed)
@@ -70,7 +71,7 @@ def test_the_feed_gives_every_person_once_whatever_the_ranks(cohort: Cohort) -> 
 def test_the_files_of_the_splits_hold_disjoint_families(cohort: Cohort) -> None:
     seen: dict[str, set[str]] = {}
     for side in ("train", "validation", "test"):
-        files = cohort.warehouse.files("examples", f"split = '{side}'")
+        files = cohort.warehouse.files("riskExamples", f"split = '{side}'")
         rows = pd.concat([pd.read_parquet(url.removeprefix("file://"), columns=["familyId"]) for url in files])
         seen[side] = set(rows["familyId"])
     assert all(seen.values())
@@ -80,15 +81,16 @@ def test_the_files_of_the_splits_hold_disjoint_families(cohort: Cohort) -> None:
 
 def _drain(feed: object) -> list[tuple[bytes, bytes, bytes]]:
     rows = []
-    for batch, people in feed.epoch():  # type: ignore[attr-defined]
+    for (inputs, labels), people in feed.epoch():  # type: ignore[attr-defined]
         if people == 0:
             return rows
-        rows += [tuple(row.tobytes() for row in person) for person in zip(*(part.numpy() for part in batch), strict=True)]
+        parts = (inputs["calls"], inputs["measurements"], labels["labels"])
+        rows += [tuple(row.tobytes() for row in person) for person in zip(*(part.numpy() for part in parts), strict=True)]
     return rows
 
 
 def test_training_lowers_the_validation_loss(cohort: Cohort) -> None:
-    losses = load(cohort.bundle).lineage["losses"]
+    losses = load(cohort.bundle, "risk").lineage["losses"]
     assert len(losses) == 4
     assert min(losses) < losses[0]
 
@@ -108,14 +110,14 @@ def test_metrics_are_those_of_the_scores(cohort: Cohort) -> None:
     from sklearn.metrics import roc_auc_score
 
     warehouse = cohort.warehouse
-    sides = warehouse.read("examples").select("sampleId", "split").toPandas()
+    sides = warehouse.read("riskExamples").select("sampleId", "split").toPandas()
     scores = warehouse.read("riskScores").toPandas()
     labels = warehouse.read("phenotypes").select("sampleId", "disease", "label").toPandas()
     people = scores.merge(labels).merge(sides)
-    columns = {"network": "networkProbability", "logistic": "logisticProbability", "default": "riskProbability"}
-    metrics: pd.DataFrame = warehouse.read("metrics").toPandas()
+    columns = {"network": "networkProbability", "baseline": "logisticProbability", "default": "riskProbability"}
+    metrics: pd.DataFrame = warehouse.read("metrics/risk").toPandas()
     assert len(metrics) == 12
     for row in metrics.itertuples():
-        here = people[(people["disease"] == row.disease) & (people["split"] == row.split)]
-        assert row.auc == pytest.approx(roc_auc_score(here["label"], here[columns[row.model]]), abs=1e-9)
-        assert row.nCases == here["label"].sum()
+        here = people[(people["disease"] == row.target) & (people["split"] == row.split)]
+        assert row.value == pytest.approx(roc_auc_score(here["label"], here[columns[row.model]]), abs=1e-9)
+        assert row.nPositive == here["label"].sum()

@@ -1,9 +1,8 @@
-"""Stage ``score``: a bundle and a cohort's tables to ``riskScores``."""
+"""Stage ``score risk``: a bundle and a cohort's tables to ``riskScores``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +13,15 @@ from pyspark.sql import functions as f
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import CoverageError, TableError
+from genospark.errors import CoverageError
 from genospark.features.fusion import fuse
-from genospark.models.bundle import Bundle, load, sigmoid
-from genospark.tasks.risk import with_logits
+from genospark.models.bundle import Bundle
+from genospark.tasks.bundles import chosen
+from genospark.tasks.risk import TASK, RiskModel, sigmoid, with_logits
 
 
-class ScoreConfig(StageConfig):
-    """Settings of ``score``.
+class ScoreRiskConfig(StageConfig):
+    """Settings of ``score risk``.
 
     Attributes:
         bundle: Folder of the bundle; the one that this warehouse trained last where not given.
@@ -32,7 +32,7 @@ class ScoreConfig(StageConfig):
     min_variant_coverage: float = Field(0.75, ge=0, le=1)
 
 
-def score(config: ScoreConfig, spark: SparkSession) -> str:
+def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
     """Scores every person of ``samples``.
 
     Returns:
@@ -44,26 +44,19 @@ def score(config: ScoreConfig, spark: SparkSession) -> str:
         CoverageError: Too few of the model's variants are in the tables.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    bundle = load(_bundle_path(warehouse, config))
+    bundle = chosen(warehouse, TASK, config.bundle)
     optional = [name for name in ("expression", "covariates") if warehouse.producer(name)]
     tables = ["variants", "genotypes", "samples", *optional]
     work = config.model_copy(update={"bundle": bundle.version})
-    return run_stage("score", work, warehouse, lambda run: _score(run, config, bundle), tables=tables, facts={"bundle": bundle.version})
+    return run_stage(
+        "score risk", work, warehouse, lambda run: _score(run, config, bundle), tables=tables, facts={"bundle": bundle.version}
+    )
 
 
-def _bundle_path(warehouse: Warehouse, config: ScoreConfig) -> Path:
-    if config.bundle is not None:
-        return Path(config.bundle).resolve()
-    if warehouse.producer("metrics") is None:
-        raise TableError(f"{warehouse.path}: no bundle was trained here", "run `train` first, or name a bundle with --set bundle=PATH")
-    version = warehouse.read("metrics").select("modelVersion").first()
-    assert version is not None
-    return warehouse.bundles / str(version[0])
-
-
-def _score(run: Run, config: ScoreConfig, bundle: Bundle) -> None:
-    fused = fuse(run.warehouse, bundle.spec)
-    total = len(bundle.spec.variants)
+def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
+    model = RiskModel.of(bundle)
+    fused = fuse(run.warehouse, model.spec)
+    total = len(model.spec.variants)
     coverage = fused.variants_found / total
     run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
     if coverage < config.min_variant_coverage:
@@ -72,16 +65,16 @@ def _score(run: Run, config: ScoreConfig, bundle: Bundle) -> None:
             f"at least {config.min_variant_coverage:.0%} are needed",
             "check genome build and contig names, impute the missing sites, or lower min_variant_coverage",
         )
-    scored = _probabilities(with_logits(fused.rows, bundle), bundle)
+    scored = _probabilities(with_logits(fused.rows, bundle), model)
     rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
     run.write("riskScores", rows)
     people = run.warehouse.read("samples").count()
     run.note(people=people)
 
 
-def _probabilities(rows: DataFrame, bundle: Bundle) -> DataFrame:
+def _probabilities(rows: DataFrame, model: RiskModel) -> DataFrame:
     """Logits of each person to one row a disease."""
-    diseases = list(bundle.spec.diseases)
+    diseases = list(model.spec.diseases)
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -93,7 +86,7 @@ def _probabilities(rows: DataFrame, bundle: Bundle) -> DataFrame:
                 [
                     batch.column("sampleId").take(pa.array(person)),
                     pa.array(diseases * batch.num_rows),
-                    *(pa.array(p.ravel()) for p in (bundle.default_probability(network, logistic), sigmoid(network), sigmoid(logistic))),
+                    *(pa.array(p.ravel()) for p in (model.default_probability(network, logistic), sigmoid(network), sigmoid(logistic))),
                     batch.column("expressionCoverage").take(pa.array(person)),
                 ],
                 ["sampleId", "disease", "riskProbability", "networkProbability", "logisticProbability", "expressionCoverage"],

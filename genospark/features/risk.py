@@ -1,4 +1,4 @@
-"""Stage ``build-features``: raw tables to ``features``, ``targets`` and ``examples``, everything fitted on training people only."""
+"""Stage ``build-features risk``: raw tables to ``riskFeatures``, ``riskTargets``, ``riskExamples``; fitted on training people only."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from genospark.features.split import SPLITS, families_of, split_of
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 
 
-class BuildFeaturesConfig(StageConfig):
-    """Settings of ``build-features``.
+class BuildRiskFeaturesConfig(StageConfig):
+    """Settings of ``build-features risk``.
 
     Attributes:
         variants: Variant features to select.
@@ -35,7 +35,7 @@ class BuildFeaturesConfig(StageConfig):
         min_allele_count: Least copies of the rarer allele among training people.
         expression_transform: log1p for TPM, RPKM and counts; none for values that are already normalised.
         require_expression: Take only people with expression as examples.
-        row_groups: Files of each split of ``examples``; at least 4 a rank.
+        row_groups: Files of each split of ``riskExamples``; at least 4 a rank.
     """
 
     variants: int = Field(1000, ge=1)
@@ -56,7 +56,7 @@ class BuildFeaturesConfig(StageConfig):
         return fractions
 
 
-def build_features(config: BuildFeaturesConfig, spark: SparkSession) -> str:
+def build_features(config: BuildRiskFeaturesConfig, spark: SparkSession) -> str:
     """Splits the people, selects and fits features on the training ones, and writes everyone's fused vector.
 
     Returns:
@@ -68,7 +68,7 @@ def build_features(config: BuildFeaturesConfig, spark: SparkSession) -> str:
     warehouse = Warehouse(spark, config.warehouse)
     optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.producer(name)]
     tables = ["variants", "genotypes", "samples", "phenotypes", *optional]
-    return run_stage("build-features", config, warehouse, lambda run: _build(run, config), tables=tables)
+    return run_stage("build-features risk", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 
 @dataclass(frozen=True)
@@ -90,27 +90,27 @@ class People:
         return self.table["split"] == "train"
 
 
-def _build(run: Run, config: BuildFeaturesConfig) -> None:
+def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     warehouse = run.warehouse
-    with step("build-features: splitting people"):
+    with step("build-features risk: splitting people"):
         people = _people(warehouse, config)
     run.note(**{f"{side} people": int((people.table["split"] == side).sum()) for side in SPLITS})
     spec = _fit(run, people, config)
     run.note(variants=len(spec.variants), expression=len(spec.expression), covariates=len(spec.covariates))
-    run.write("features", to_rows(warehouse.spark, spec))
+    run.write("riskFeatures", to_rows(warehouse.spark, spec))
     prevalence = people.labels[people.training].mean()
     targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
-    run.write("targets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
+    run.write("riskTargets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
     fused = fuse(warehouse, spec).rows.drop("expressionCoverage")
     known = people.table[["sampleId", "familyId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
     labelled = fused.join(
         warehouse.spark.createDataFrame(known, "sampleId string, familyId string, split string, labels binary"), "sampleId"
     )
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
-    run.write("examples", spread)
+    run.write("riskExamples", spread)
 
 
-def _people(warehouse: Warehouse, config: BuildFeaturesConfig) -> People:
+def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
     samples = warehouse.read("samples").select("sampleId", "sampleIndex")
     if config.require_expression:
         samples = samples.join(warehouse.read("expression").select("sampleId").distinct(), "sampleId")
@@ -150,7 +150,7 @@ def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
     return long.pivot(index="sampleId", columns=name, values=value).astype(float)
 
 
-def _fit(run: Run, people: People, config: BuildFeaturesConfig) -> FeatureSpec:
+def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSpec:
     warehouse = run.warehouse
     training = people.table[people.training]
     labels = people.labels[people.training]
@@ -167,7 +167,7 @@ def _fit(run: Run, people: People, config: BuildFeaturesConfig) -> FeatureSpec:
         run.note(covariates_not_adjusted_for=sorted(set(map(str, raw)) - set(adjusting)))
     filled = filled[adjusting]
     n_samples = warehouse.read("samples").count()
-    with step("build-features: association of variants (glow.gwas)"):
+    with step("build-features risk: association of variants (glow.gwas)"):
         columns = training["sampleIndex"].to_numpy(np.int64)
         values = variant_values(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
         variants = best(associate(values, labels, filled, config.variants), config.variants)
@@ -175,7 +175,7 @@ def _fit(run: Run, people: People, config: BuildFeaturesConfig) -> FeatureSpec:
         raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
     expression = pd.DataFrame()
     if warehouse.producer("expression") and config.expression:
-        with step("build-features: association of expression (glow.gwas)"):
+        with step("build-features risk: association of expression (glow.gwas)"):
             order = training[["sampleId"]].assign(place=range(len(training)))
             measured = expression_values(warehouse.read("expression"), order, config.expression_transform)
             expression = best(associate(measured, labels, filled, config.expression), config.expression)

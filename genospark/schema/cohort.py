@@ -1,0 +1,116 @@
+"""Tables of what users bring about people: genotypes, expression, labels, covariates, families."""
+
+from __future__ import annotations
+
+from genospark.schema.dictionary import LOCUS, RUN_ID, SAMPLE_ID, Column, Table
+
+VARIANTS = Table(
+    "variants",
+    "one row per biallelic variant (multi-allelic records are split as `bcftools norm -m-` does)",
+    ("contigName", "start", "referenceAllele", "alternateAlleles"),
+    (
+        *LOCUS,
+        Column("names", "array<string>", "identifiers (ID); empty where the VCF has a dot"),
+        Column("qual", "double", "Phred-scaled quality (QUAL)", nullable=True),
+        Column("filters", "array<string>", "FILTER entries; empty where the VCF has a dot"),
+        Column("splitFromMultiAllelic", "boolean", "true where the record had more than one alternate allele"),
+        Column("nCalled", "int", "people with a call"),
+        Column("callRate", "double", "share of people with a call, 0 to 1; null without people", nullable=True),
+        Column("alleleCount", "int", "copies of the alternate allele among the calls (AC)"),
+        Column("nAllelesCalled", "int", "called alleles (AN)"),
+        Column("alleleFrequency", "double", "alleleCount / nAllelesCalled (AF); null without calls", nullable=True),
+        Column("nHet", "int", "diploid people with one copy of the alternate allele"),
+        Column("nHomAlt", "int", "diploid people with two copies of the alternate allele"),
+        Column("pValueHwe", "double", "exact Hardy-Weinberg p-value over diploid calls (Wigginton et al. 2005)", nullable=True),
+        RUN_ID,
+    ),
+    partitions=("contigName",),
+    stage="ingest-vcf",
+)
+
+GENOTYPES = Table(
+    "genotypes",
+    "one row per variant and block of 16,384 samples",
+    ("contigName", "start", "referenceAllele", "alternateAlleles", "sampleBlock"),
+    (
+        *LOCUS,
+        Column("sampleBlock", "int", "samples with sampleIndex in [16384 * sampleBlock, 16384 * (sampleBlock + 1))"),
+        Column(
+            "calls",
+            "binary",
+            "2 bits a sample, lowest bits first: copies of the alternate allele 0, 1, 2, or 3 for missing; padded with 3",
+        ),
+        RUN_ID,
+    ),
+    partitions=("contigName",),
+    stage="ingest-vcf",
+)
+
+SAMPLES = Table(
+    "samples",
+    "one row per person with genotypes",
+    ("sampleId",),
+    (
+        SAMPLE_ID,
+        Column("sampleIndex", "int", "position of the person in `genotypes.calls`, counted over all blocks from 0"),
+        RUN_ID,
+    ),
+    stage="ingest-vcf",
+)
+
+EXPRESSION = Table(
+    "expression",
+    "one row per person, gene, cell type and state that was measured",
+    ("sampleId", "geneId", "cellType", "state"),
+    (
+        SAMPLE_ID,
+        Column("geneId", "string", "gene, as named in the input file"),
+        Column("cellType", "string", "cell type"),
+        Column("state", "string", "cell state"),
+        Column("expressionValue", "double", "raw value in the unit of `expressionUnit`"),
+        Column("expressionUnit", "string", "TPM, RPKM, counts ..."),
+        RUN_ID,
+    ),
+    stage="ingest-expression",
+)
+
+PHENOTYPES = Table(
+    "phenotypes",
+    "one row per person and disease with a known label",
+    ("sampleId", "disease"),
+    (
+        SAMPLE_ID,
+        Column("disease", "string", "disease (or other binary target)"),
+        Column("label", "tinyint", "1 case, 0 control; people whose label is not known have no row"),
+        RUN_ID,
+    ),
+    stage="ingest-phenotypes",
+)
+
+COVARIATES = Table(
+    "covariates",
+    "one row per person and covariate with a known value",
+    ("sampleId", "covariate"),
+    (
+        SAMPLE_ID,
+        Column("covariate", "string", "covariate, such as ageYears"),
+        Column("covariateValue", "double", "value; people whose value is not known have no row"),
+        RUN_ID,
+    ),
+    stage="ingest-phenotypes",
+)
+
+PEDIGREE = Table(
+    "pedigree",
+    "one row per person of the pedigree file",
+    ("sampleId",),
+    (
+        SAMPLE_ID,
+        Column("familyId", "string", "family: its members never stand on two sides of a split"),
+        Column("fatherId", "string", "father, where known", nullable=True),
+        Column("motherId", "string", "mother, where known", nullable=True),
+        Column("sex", "tinyint", "1 male, 2 female", nullable=True),
+        RUN_ID,
+    ),
+    stage="ingest-phenotypes",
+)

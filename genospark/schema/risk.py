@@ -1,0 +1,81 @@
+"""Tables of the task disease risk."""
+
+from __future__ import annotations
+
+from genospark.schema.dictionary import MODEL_VERSION, RUN_ID, SAMPLE_ID, Column, Table
+
+FEATURES = Table(
+    "riskFeatures",
+    "one row per feature of the fused vector, fitted on training people only",
+    ("kind", "featureIndex"),
+    (
+        Column("kind", "string", "variant, expression or covariate"),
+        Column("featureIndex", "int", "position within its kind"),
+        Column("contigName", "string", "contig of a variant", nullable=True),
+        Column("start", "bigint", "start of a variant, 0-based", nullable=True),
+        Column("referenceAllele", "string", "reference allele of a variant", nullable=True),
+        Column("alternateAllele", "string", "alternate allele of a variant: the one counted", nullable=True),
+        Column("geneId", "string", "gene of an expression feature", nullable=True),
+        Column("cellType", "string", "cell type of an expression feature", nullable=True),
+        Column("state", "string", "state of an expression feature", nullable=True),
+        Column("covariate", "string", "name of a covariate", nullable=True),
+        Column("transform", "string", "what the raw value goes through before it is standardised: log1p or none"),
+        Column("mean", "double", "training mean: copies of the alternate allele, log1p expression, or covariate value"),
+        Column("standardDeviation", "double", "training standard deviation in the same unit"),
+        Column("pValue", "double", "smallest association p-value over the diseases, on training people", nullable=True),
+        RUN_ID,
+    ),
+    stage="build-features risk",
+)
+
+TARGETS = Table(
+    "riskTargets",
+    "one row per disease of the model",
+    ("targetIndex",),
+    (
+        Column("targetIndex", "int", "position in `riskExamples.labels`"),
+        Column("disease", "string", "disease"),
+        Column("trainingPrevalence", "double", "share of cases among the training people with a label"),
+        RUN_ID,
+    ),
+    stage="build-features risk",
+)
+
+EXAMPLES = Table(
+    "riskExamples",
+    "one row per person with at least one label: the fused vector, made for training",
+    ("sampleId",),
+    (
+        SAMPLE_ID,
+        Column("familyId", "string", "everyone linked by a family's name or a parent; named by its first member"),
+        Column("split", "string", "train, validation or test; families are kept together"),
+        Column("calls", "binary", "variant features, 2 bits each as in `genotypes.calls`"),
+        Column(
+            "measurements",
+            "binary",
+            "expression then covariate features, standardised, float32 little-endian; NaN where not known",
+        ),
+        Column("labels", "binary", "one float32 a disease in the order of `riskTargets`; NaN where not known"),
+        RUN_ID,
+    ),
+    partitions=("split",),
+    stage="build-features risk",
+)
+
+RISK_SCORES = Table(
+    "riskScores",
+    "one row per person and disease, of the last scoring run (earlier ones stay in the table's Delta history)",
+    ("sampleId", "disease"),
+    (
+        SAMPLE_ID,
+        Column("disease", "string", "disease"),
+        Column("riskProbability", "double", "calibrated probability of the shipped default model"),
+        Column("networkProbability", "double", "probability by the network alone, not calibrated"),
+        Column("logisticProbability", "double", "probability by the L1 logistic regression alone, not calibrated"),
+        Column("variantCoverage", "double", "share of the model's variants that the scored tables have"),
+        Column("expressionCoverage", "double", "share of the model's expression features measured for this person"),
+        MODEL_VERSION,
+        RUN_ID,
+    ),
+    stage="score risk",
+)

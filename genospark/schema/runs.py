@@ -1,0 +1,54 @@
+"""Tables of runs, and of how good their models are."""
+
+from __future__ import annotations
+
+from genospark.schema.dictionary import MODEL_VERSION, RUN_ID, Column, Table
+
+METRICS = Table(
+    "metrics",
+    "one row per task, target, metric, model and split, of the task's last training run",
+    ("task", "target", "metric", "model", "split"),
+    (
+        Column("task", "string", "risk, expression, variants ..."),
+        Column("target", "string", "what is predicted: a disease, a cell type and state, SNV ..."),
+        Column("metric", "string", "AUC, R2, F1 ..."),
+        Column("model", "string", "network, baseline, or default (what scoring ships)"),
+        Column("method", "string", "what the model is, in words"),
+        Column("split", "string", "validation or test"),
+        Column("value", "double", "value of the metric; null where it is not defined, such as an AUC without cases", nullable=True),
+        Column("valueLow", "double", "lower end of its 95% interval", nullable=True),
+        Column("valueHigh", "double", "upper end of its 95% interval", nullable=True),
+        Column("n", "bigint", "examples with a known label"),
+        Column("nPositive", "bigint", "positive ones among them, where labels are binary", nullable=True),
+        MODEL_VERSION,
+        RUN_ID,
+    ),
+    stage="train",
+    parts="task",
+)
+
+RUNS = Table(
+    "runs",
+    "one row per completed run of a stage: the commit of its tables",
+    ("runId", "finishedAt"),
+    (
+        RUN_ID,
+        Column("stage", "string", "stage"),
+        Column("configuration", "string", "resolved configuration, JSON"),
+        Column(
+            "inputs",
+            "array<struct<path: string, sizeBytes: bigint, sha256: string>>",
+            "input files, or the tables and versions read",
+        ),
+        Column(
+            "outputs",
+            "array<struct<table: string, version: bigint, rows: bigint>>",
+            "Delta version and rows of each table written",
+        ),
+        Column("notes", "string", "counts and warnings, JSON"),
+        Column("referenceBuild", "string", "genome build, as configured", nullable=True),
+        Column("codeVersion", "string", "version of this package"),
+        Column("startedAt", "timestamp", "start, UTC"),
+        Column("finishedAt", "timestamp", "end, UTC"),
+    ),
+)

@@ -1,0 +1,161 @@
+"""Stage ``train`` of any task: its baseline, its network on Horovod ranks, then its decisions, metrics and bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from genospark.core.config import StageConfig
+from genospark.core.progress import log, step
+from genospark.core.runlog import Run, code_version, run_stage
+from genospark.core.storage import Warehouse, spark_schema
+from genospark.errors import TableError, TrainingError
+from genospark.models.bundle import Bundle
+from genospark.schema import table
+from genospark.tasks.bundles import last_version
+from genospark.tasks.problem import Problem
+from genospark.training.launch import launch
+from genospark.training.worker import RankJob, read_checkpoint
+
+
+class TrainConfig(StageConfig):
+    """Settings of ``train`` that all tasks have.
+
+    Attributes:
+        ranks: Horovod processes.
+        batch_size: Examples of a step on each rank.
+        epochs: Passes over the training examples, at most.
+        patience: Passes without a better validation loss after which training ends.
+        learning_rate: Of Adam.
+        seed: Of initial weights, dropout and order.
+    """
+
+    ranks: int = Field(2, ge=1)
+    batch_size: int = Field(32, ge=1)
+    epochs: int = Field(60, ge=0)
+    patience: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    seed: int = 1
+
+
+Config = TypeVar("Config", bound=TrainConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One figure of a model; `low` and `high` are the ends of its 95% interval. See the table ``metrics``."""
+
+    target: str
+    metric: str
+    model: str
+    method: str
+    split: str
+    value: float
+    low: float
+    high: float
+    n: int
+    n_positive: int | None = None
+
+
+class Recipe(ABC, Generic[Config]):
+    """What training a task takes beside the loop that all share.
+
+    Attributes:
+        task: Its name.
+        examples: Table of its examples, with a column `split`.
+        tables: Further tables that it reads.
+    """
+
+    task: str
+    examples: str
+    tables: tuple[str, ...] = ()
+
+    @abstractmethod
+    def problem(self, run: Run, config: Config) -> Problem:
+        """Fits what comes before the network, such as the baseline, and says what the ranks train."""
+
+    @abstractmethod
+    def finish(self, run: Run, config: Config, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
+        """Decides on validation examples what is decided there, and measures on validation and test examples."""
+
+
+def train(recipe: Recipe[Config], config: Config, spark: SparkSession) -> str:
+    """Trains a task's network beside its baseline and writes a bundle.
+
+    Returns:
+        The run's id; the bundle's version stands in its notes.
+
+    Raises:
+        TableError: The examples are missing or lack a split.
+        TrainingError: A rank failed, or ranks disagree.
+    """
+    warehouse = Warehouse(spark, config.warehouse)
+
+    def intact() -> bool:
+        return (warehouse.bundles / last_version(warehouse, recipe.task)).is_dir()
+
+    tables = [recipe.examples, *recipe.tables]
+    return run_stage(f"train {recipe.task}", config, warehouse, lambda run: _train(run, recipe, config), tables=tables, intact=intact)
+
+
+def _train(run: Run, recipe: Recipe[Config], config: Config) -> None:
+    files = {side: run.warehouse.files(recipe.examples, f"split = '{side}'") for side in ("train", "validation")}
+    for side, found in files.items():
+        if len(found) < config.ranks:
+            raise TableError(
+                f"`{recipe.examples}` has {len(found)} files of {side} examples for {config.ranks} ranks, each rank needs one or more",
+                "build features again with more row_groups or another split, or set ranks lower",
+            )
+    checkpoint = run.warehouse.bundles / "checkpoints" / f"{run.run_id}.npz"
+    job = RankJob(
+        problem=recipe.problem(run, config),
+        training_files=files["train"],
+        validation_files=files["validation"],
+        checkpoint=str(checkpoint),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        patience=config.patience,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+    )
+    with step(f"{run.stage}: network on {config.ranks} Horovod ranks"):
+        result = launch(run.warehouse.spark, job, config.ranks)
+    if not np.isfinite(result.losses).all():
+        raise TrainingError("the validation loss is not a finite number", "set learning_rate lower")
+    run.note(epochs=len(result.losses) - 1, best_epoch=result.best_epoch, validation_loss=round(result.losses[result.best_epoch], 5))
+    with step(f"{run.stage}: decisions and metrics"):
+        bundle, metrics = recipe.finish(run, config, read_checkpoint(job.checkpoint))
+    bundle = dataclasses.replace(
+        bundle,
+        metrics=[dataclasses.asdict(metric) for metric in metrics],
+        lineage=bundle.lineage
+        | {
+            "runId": run.run_id,
+            "inputs": {entry.path: entry.sha256 for entry in run.inputs},
+            "configuration": config.model_dump(mode="json"),
+            "codeVersion": code_version(),
+            "losses": result.losses,
+        },
+    )
+    path = bundle.save(run.warehouse.bundles)
+    Path(job.checkpoint).unlink()
+    run.note(bundle=bundle.version)
+    _write_metrics(run, recipe.task, metrics, bundle.version)
+    log.info("%s: bundle in %s", run.stage, path)
+
+
+def _write_metrics(run: Run, task: str, metrics: list[Metric], version: str) -> None:
+    columns = [column for column in spark_schema(table("metrics")) if column.name not in ("runId",)]
+    rows = [
+        tuple(None if isinstance(value, float) and np.isnan(value) else value for value in (task, *dataclasses.astuple(metric), version))
+        for metric in metrics
+    ]
+    run.write(f"metrics/{task}", run.warehouse.spark.createDataFrame(rows, StructType(columns)))
