@@ -1,4 +1,4 @@
-"""Stage ``ingest-expression``: expression tables (TSV with people as rows, or BED with genes as rows) to ``expression``."""
+"""Stage ``ingest-expression``: tables (TSV with people as rows, BED with genes as rows) and single cells (h5ad) to ``expression``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from genospark.core.config import StageConfig, expand
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
+from genospark.ingest.pseudobulk import UNIT, PseudobulkSettings, count_cells, read_pseudobulk
 from genospark.ingest.tabular import numbers, read_table, require, unique
 
 KEYS = ["sampleId", "cellType", "state"]
+H5AD = ".h5ad"
 # FastQTL and TensorQTL give genes in BED: the first four columns, then (in some tools) length and strand, then people.
 BED_COLUMNS = ["chr", "start", "end", "gene", "length", "strand"]
 ROWS = "sampleId string, geneId string, cellType string, state string, expressionValue double, expressionUnit string"
@@ -27,16 +29,19 @@ class IngestExpressionConfig(StageConfig):
     """Settings of ``ingest-expression``.
 
     Attributes:
-        inputs: TSV (columns sampleId, and where they differ cellType and state, then one column a gene) or BED files, plain or gzipped.
-        unit: Unit of the values.
+        inputs: TSV (columns sampleId, and where they differ cellType and state, then one column a gene) or BED files, plain or gzipped, or
+            h5ad files with counts of single cells.
+        unit: Unit of the values of TSV and BED files; those made of single cells are counts per million (CPM).
         cell_type: Cell type of files that do not name it.
         state: Cell state of files that do not name it.
+        pseudobulk: How single cells are put together.
     """
 
     inputs: list[str] = []
     unit: str = "TPM"
     cell_type: str = "bulk"
     state: str = "unspecified"
+    pseudobulk: PseudobulkSettings = PseudobulkSettings()
 
 
 def ingest_expression(config: IngestExpressionConfig, spark: SparkSession) -> str:
@@ -46,7 +51,7 @@ def ingest_expression(config: IngestExpressionConfig, spark: SparkSession) -> st
         The run's id.
 
     Raises:
-        InputError: A file is not an expression table.
+        InputError: A file is not an expression table or holds no counts of single cells.
     """
     files = expand(config.inputs)
     warehouse = Warehouse(spark, config.warehouse)
@@ -74,19 +79,30 @@ def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None
         run.write("expression", rows)
         seen = rows.selectExpr("count(distinct sampleId)", "count(distinct geneId)").collect()[0]
         run.note(people=seen[0], genes=seen[1])
+        _note_cells(run, config, [path for path in files if path.suffix == H5AD])
     finally:
         rows.unpersist()
+
+
+def _note_cells(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None:
+    if files:
+        counts = [count_cells(path, config.pseudobulk, config.cell_type, config.state) for path in files]
+        total = {name: sum(found[name] for found in counts) for name in counts[0]}
+        run.note(**total)
 
 
 def read_expression(path: Path, config: IngestExpressionConfig) -> Iterator[pa.RecordBatch]:
     """Rows of the long table, in batches, from one file.
 
     Raises:
-        InputError: The file is not an expression table.
+        InputError: The file is not an expression table or holds no counts of single cells.
     """
-    frame = read_table(path)
-    bed = ".bed" in path.suffixes
-    keys, genes, values = _from_bed(frame, path, config) if bed else _from_tsv(frame, path, config)
+    if path.suffix == H5AD:
+        keys, genes, values = read_pseudobulk(path, config.pseudobulk, config.cell_type, config.state)
+    else:
+        frame = read_table(path)
+        keys, genes, values = _from_bed(frame, path, config) if ".bed" in path.suffixes else _from_tsv(frame, path, config)
+    unit = UNIT if path.suffix == H5AD else config.unit
     for start in range(0, len(keys), 1000):
         part, block = keys.iloc[start : start + 1000], values[start : start + 1000]
         person, gene = np.nonzero(~np.isnan(block))
@@ -98,7 +114,7 @@ def read_expression(path: Path, config: IngestExpressionConfig) -> Iterator[pa.R
                 "cellType": columns[1],
                 "state": columns[2],
                 "expressionValue": block[person, gene],
-                "expressionUnit": config.unit,
+                "expressionUnit": unit,
             }
         )
         yield pa.RecordBatch.from_pandas(rows, preserve_index=False)

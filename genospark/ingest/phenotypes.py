@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from genospark.core.config import Settings, StageConfig, expand
+from genospark.core.config import Settings, StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import ConfigError, InputError
+from genospark.errors import InputError
+from genospark.ingest.roles import by_role
 from genospark.ingest.tabular import numbers, read_table, read_text, require, unique
 
 ROLES = ("phenotypes", "covariates", "pedigree")
@@ -58,21 +59,9 @@ def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> st
         InputError: A file is not what its role says.
         ConfigError: An input's role is not known.
     """
-    roles = _roles(config.inputs)
+    roles = by_role(config.inputs, ROLES, needed=("phenotypes",))
     warehouse = Warehouse(spark, config.warehouse)
     return run_stage("ingest-phenotypes", config, warehouse, lambda run: _ingest(run, config, roles), files=roles)
-
-
-def _roles(inputs: list[str]) -> dict[str, list[Path]]:
-    patterns: dict[str, list[str]] = {role: [] for role in ROLES}
-    for entry in inputs:
-        role, separator, path = entry.rpartition("=")
-        if separator and role not in ROLES:
-            raise ConfigError(f"--input {entry}: no role {role}", f"write role=path with a role of {', '.join(ROLES)}")
-        patterns[role or "phenotypes"].append(path)
-    if not patterns["phenotypes"]:
-        raise ConfigError("no phenotype file among the inputs", "name one with --input phenotypes=PATH")
-    return {role: expand(found) for role, found in patterns.items() if found}
 
 
 def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]]) -> None:

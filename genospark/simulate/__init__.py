@@ -1,13 +1,13 @@
 """Simulated cohorts: the same standard files that users bring, plus the truth behind them.
 
-``simulate_cohort`` writes a VCF, a reference, a pedigree, covariates, phenotypes and expression, all from one seed. Genotypes
-come from a coalescent model of three human populations, expression from cis eQTLs and shared factors, diseases from a liability
+``simulate_cohort`` writes a VCF, a reference, a pedigree, covariates, phenotypes, expression and aligned reads, all from one seed.
+Genotypes come from a coalescent model of three human populations, expression from cis eQTLs and shared factors, diseases from a liability
 threshold over genotypes, expression and covariates; what was simulated is kept apart in ``truth/``. This room reads nothing, knows
 no Spark, and imports only ``errors``.
 """
 
 from genospark.simulate.cohort import simulate_cohort
-from genospark.simulate.config import Disease, SimulateConfig
+from genospark.simulate.config import Disease, Reads, SimulateConfig
 from genospark.simulate.files import SimulatedFiles
 
-__all__ = ["Disease", "SimulateConfig", "SimulatedFiles", "simulate_cohort"]
+__all__ = ["Disease", "Reads", "SimulateConfig", "SimulatedFiles", "simulate_cohort"]

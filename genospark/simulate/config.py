@@ -22,6 +22,38 @@ class Disease(BaseModel):
     prevalence: float = Field(gt=0, lt=1)
 
 
+class Reads(BaseModel):
+    """Sequencing reads of some of the cohort: paired, 150 bases, aligned.
+
+    Attributes:
+        people: How many people have reads, founders of different families.
+        depth: Mean depth, duplicates not counted.
+        bases_per_contig: Bases at the start of each contig that are sequenced, or all where it is shorter; whole windows of 1,000.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    people: int = Field(default=8, ge=0)
+    depth: float = Field(default=30, ge=1, le=1000)
+    bases_per_contig: int = Field(default=200_000, ge=1000, multiple_of=1000)
+
+
+class SingleCell(BaseModel):
+    """Counts of single cells of some of the cohort.
+
+    Attributes:
+        people: How many people have them; with 0 no file is written.
+        cells: Mean cells per person, cell type and state.
+        counts: Mean counts per cell.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    people: int = Field(default=0, ge=0)
+    cells: float = Field(default=20, gt=0)
+    counts: float = Field(default=2000, gt=0)
+
+
 class SimulateConfig(BaseModel):
     """A cohort to simulate; equal configurations give equal files, byte for byte.
 
@@ -32,6 +64,8 @@ class SimulateConfig(BaseModel):
         variants: VCF data records, split evenly over the contigs.
         contigs: Contigs, named chr1, chr2, ...
         genes: Genes, split evenly over the contigs.
+        regulators: Transcription factors among the genes, spread over the contigs; a tenth of the genes where not given.
+        terms: Terms that say what genes do, in two levels.
         cell_types: Cell types in which expression is measured.
         states: Cell states in which expression is measured.
         diseases: Diseases and their prevalences.
@@ -39,6 +73,8 @@ class SimulateConfig(BaseModel):
         missing_expression: Share of expression values written as NA.
         missing_labels: Share of disease labels written as NA.
         missing_covariates: Share of covariate values written as NA.
+        reads: Sequencing reads.
+        single_cell: Counts of single cells.
         permute_labels: Shuffle the written labels of each disease among people (a null control); the truth stays.
     """
 
@@ -50,6 +86,8 @@ class SimulateConfig(BaseModel):
     variants: int = 20000
     contigs: int = Field(default=2, ge=1)
     genes: int = Field(default=200, ge=1)
+    regulators: int | None = Field(default=None, ge=0)
+    terms: int = Field(default=8, ge=0)
     cell_types: list[Name] = Field(default=["Tcell", "Bcell", "Monocyte"], min_length=1)
     states: list[Name] = Field(default=["resting", "stimulated"], min_length=1)
     diseases: list[Disease] = Field(
@@ -64,6 +102,8 @@ class SimulateConfig(BaseModel):
     missing_expression: Share = 0.01
     missing_labels: Share = 0.05
     missing_covariates: Share = 0.02
+    reads: Reads = Reads()
+    single_cell: SingleCell = SingleCell()
     permute_labels: bool = False
 
     @model_validator(mode="after")
@@ -72,6 +112,10 @@ class SimulateConfig(BaseModel):
             raise ValueError(f"variants must be at least {MIN_VARIANTS_PER_CONTIG} per contig")
         if self.genes < self.contigs:
             raise ValueError("genes must be at least one per contig")
+        if self.n_regulators > self.genes:
+            raise ValueError("regulators must be at most as many as genes")
+        if self.single_cell.people > self.people:
+            raise ValueError("single_cell.people must be at most as many as people")
         for field, names in (
             ("cell_types", self.cell_types),
             ("states", self.states),
@@ -80,6 +124,10 @@ class SimulateConfig(BaseModel):
             if len(set(names)) < len(names):
                 raise ValueError(f"{field} has a name twice")
         return self
+
+    @property
+    def n_regulators(self) -> int:
+        return self.genes // 10 if self.regulators is None else self.regulators
 
     @property
     def contexts(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Gene expression: cis eQTLs, factors shared by many genes, and a part of each gene's own."""
+"""Gene expression: cis eQTLs, regulators, factors of co-expression modules, and a part of each gene's own."""
 
 from __future__ import annotations
 
@@ -7,36 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from genospark.simulate.ancestry import MARGIN_BP
 from genospark.simulate.arrays import Floats, Ints, standardise
 from genospark.simulate.config import SimulateConfig
+from genospark.simulate.genes import Gene
 from genospark.simulate.genotypes import CommonVariants
+from genospark.simulate.network import Network, regulate
+from genospark.simulate.terms import Terms
 
 CIS_WINDOW_BP = 100_000
 MAX_CIS_VARIANTS = 3
 CIS_HERITABILITY = (0.1, 0.5)  # of log expression, averaged over cell types and states
 STATE_SPECIFIC_SHARE = 0.25  # of cis variants
 CELL_TYPE_SPREAD = 0.4  # standard deviation of a variant's effect between cell types, relative to its shared effect
-N_FACTORS = 5
-FACTOR_SHARE = 0.3  # of non-genetic variance
+FACTOR_SHARE = 0.3  # of the variance that cis variants and regulators leave
 PERSON_SHARE = 0.6  # of a non-genetic part that is the same in all cell types and states of a person
 
 
 @dataclass(frozen=True)
-class Gene:
-    """A gene and its cis eQTLs.
+class CisEqtls:
+    """What acts on a gene from near.
 
     Attributes:
-        id: Identifier.
-        contig: Index of the contig.
-        start: First base, 0-based.
         variants: Indices into ``CommonVariants``, [cis].
         effects: Effect of one alternate allele on natural-log expression, [cis, contexts].
     """
 
-    id: str
-    contig: int
-    start: int
     variants: Ints
     effects: Floats
 
@@ -47,24 +42,21 @@ class Expression:
 
     Attributes:
         genes: The genes, by contig and start.
+        eqtls: Cis eQTLs of each gene.
+        network: Who regulates whom.
+        network_effects: Change of a target's natural-log expression per unit of each regulator's, one array per regulation of the network.
+        terms: What the genes do.
         scores: Log expression, mean 0 and variance 1 over the cohort, [people, contexts, genes].
         tpm: Expression as written, TPM, [people, contexts, genes].
     """
 
     genes: list[Gene]
+    eqtls: list[CisEqtls]
+    network: Network
+    network_effects: list[Floats]
+    terms: Terms
     scores: Floats
     tpm: Floats
-
-
-def _place_genes(config: SimulateConfig, common: CommonVariants, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Contig and start of each gene, within 50 kb of a common variant, so that every gene has cis candidates."""
-    places = []
-    for c, share in enumerate(np.array_split(np.arange(config.genes), config.contigs)):
-        near = rng.choice(common.position[common.contig == c], size=len(share))
-        start = near + rng.integers(-CIS_WINDOW_BP // 2, CIS_WINDOW_BP // 2, size=len(share))
-        start = np.clip(start, MARGIN_BP, len(common.contigs[c].reference) - MARGIN_BP)
-        places += [(c, int(s)) for s in np.sort(start)]
-    return places
 
 
 def _cis_effects(config: SimulateConfig, n_variants: int, rng: np.random.Generator) -> Floats:
@@ -86,45 +78,75 @@ def _shared_and_own(shape: tuple[int, int, int], rng: np.random.Generator) -> Fl
     return values
 
 
-def draw_expression(config: SimulateConfig, common: CommonVariants, rng: np.random.Generator) -> Expression:
-    """Draw genes, their cis eQTLs and everyone's expression.
+def draw_heritability(config: SimulateConfig, rng: np.random.Generator) -> Floats:
+    """Share of each gene's variance that its cis variants explain, [genes]."""
+    heritability: Floats = rng.uniform(*CIS_HERITABILITY, size=config.genes)
+    return heritability
 
-    Log expression is the sum of a genetic part (1 to 3 variants within 100 kb; 10 to 50% of variance), a few factors with random
-    loadings on all genes, and a part of the gene's own. The last two are not genetic, and are correlated over the cell types and
-    states of a person.
+
+def _draw_cis(
+    config: SimulateConfig, common: CommonVariants, gene: Gene, heritability: float, rng: np.random.Generator
+) -> tuple[Ints, Floats, Floats]:
+    """A gene's cis variants, their effects [cis, contexts] on its score, and that part of the score [people, contexts]."""
+    cohort = slice(0, config.people)
+    cis = np.flatnonzero((common.contig == gene.contig) & (np.abs(common.position - gene.start) <= CIS_WINDOW_BP))
+    chosen = np.sort(rng.choice(cis, size=min(len(cis), int(rng.integers(1, MAX_CIS_VARIANTS + 1))), replace=False))
+    dosages = common.dosages(chosen)
+    effects = _cis_effects(config, len(chosen), rng)
+    variance = (dosages[cohort] @ effects).var(axis=0).mean()
+    effects *= np.sqrt(heritability / max(variance, 1e-12))
+    genetic = dosages @ effects
+    return chosen, effects, genetic - genetic[cohort].mean(axis=0)
+
+
+def draw_expression(
+    config: SimulateConfig,
+    common: CommonVariants,
+    genes: list[Gene],
+    heritability: Floats,
+    network: Network,
+    terms: Terms,
+    rng: np.random.Generator,
+) -> Expression:
+    """Draw the genes' cis eQTLs and everyone's expression.
+
+    Log expression is the sum of a genetic part (1 to 3 variants within 100 kb; 10 to 50% of variance), the log expression of the
+    gene's regulators in the same person, cell type and state (20 to 50% where there are any), and of what is left 30% the factors of
+    the gene's modules and 70% a part of its own. These last two are not genetic, and are correlated over the cell types and states of
+    a person.
 
     Args:
         config: What to simulate.
         common: Variants that eQTLs are chosen from.
+        genes: The genes.
+        heritability: Share of each gene's variance that its cis variants explain, [genes].
+        network: Who regulates whom.
+        terms: Modules of the genes.
         rng: Random generator.
     """
     cohort = slice(0, config.people)
     n_people, n_contexts = common.contigs[0].haplotypes.shape[1], len(config.contexts)
-    heritability = rng.uniform(*CIS_HERITABILITY, size=config.genes)
     spread = rng.uniform(0.3, 0.8, size=config.genes)  # standard deviation of natural-log expression
     level = rng.normal(2.5, 1.2, size=config.genes) + rng.normal(0, 0.5, size=(n_contexts, config.genes))
 
-    shape = (n_people, n_contexts, config.genes)
-    loadings = rng.normal(size=(N_FACTORS, config.genes))
-    loadings /= np.linalg.norm(loadings, axis=0)
-    scores = np.sqrt(FACTOR_SHARE) * (_shared_and_own((n_people, n_contexts, N_FACTORS), rng) @ loadings)
-    scores += np.sqrt(1 - FACTOR_SHARE) * _shared_and_own(shape, rng)
-    scores *= np.sqrt(1 - heritability)
+    factors = _shared_and_own((n_people, n_contexts, len(terms.loadings)), rng)
+    scores = np.sqrt(FACTOR_SHARE) * (factors @ terms.loadings)
+    scores += np.sqrt(1 - FACTOR_SHARE) * _shared_and_own((n_people, n_contexts, config.genes), rng)
+    left = 1 - heritability
+    for regulation in network.regulations:
+        left[regulation.target] -= regulation.share
+    scores *= np.sqrt(left)
 
-    genes = []
-    for g, (contig, start) in enumerate(_place_genes(config, common, rng)):
-        cis = np.flatnonzero((common.contig == contig) & (np.abs(common.position - start) <= CIS_WINDOW_BP))
-        chosen = np.sort(rng.choice(cis, size=min(len(cis), int(rng.integers(1, MAX_CIS_VARIANTS + 1))), replace=False))
-        dosages = common.dosages(chosen)
-        effects = _cis_effects(config, len(chosen), rng)
-        variance = (dosages[cohort] @ effects).var(axis=0).mean()
-        effects *= np.sqrt(heritability[g] / max(variance, 1e-12))
-        genetic = dosages @ effects
-        scores[:, :, g] += genetic - genetic[cohort].mean(axis=0)
-        genes.append(Gene(f"GENE{g + 1:05d}", contig, start, chosen, effects * spread[g]))
+    eqtls = []
+    for g, gene in enumerate(genes):
+        variants, effects, genetic = _draw_cis(config, common, gene, heritability[g], rng)
+        scores[:, :, g] += genetic
+        eqtls.append(CisEqtls(variants, effects * spread[g]))
+    on_scores = regulate(scores, network, cohort)
+    on_log = [e * spread[r.target] / spread[r.regulators] for e, r in zip(on_scores, network.regulations, strict=True)]
 
     tpm = np.exp(level + spread * scores)
-    return Expression(genes, standardise(scores, 1.0, cohort), tpm)
+    return Expression(genes, eqtls, network, on_log, terms, standardise(scores, 1.0, cohort), tpm)
 
 
 def expression_truth(config: SimulateConfig, expression: Expression, common: CommonVariants, disease_effects: Floats) -> pd.DataFrame:
@@ -137,9 +159,9 @@ def expression_truth(config: SimulateConfig, expression: Expression, common: Com
         disease_effects: Liability per standard deviation of log expression, [genes, contexts, diseases].
     """
     rows = []
-    for gene, by_context in zip(expression.genes, disease_effects, strict=True):
-        variants = ";".join(":".join(map(str, common.locus(v))) for v in gene.variants)
-        for (cell_type, state), effects, diseases in zip(config.contexts, gene.effects.T, by_context, strict=True):
+    for gene, eqtls, by_context in zip(expression.genes, expression.eqtls, disease_effects, strict=True):
+        variants = ";".join(":".join(map(str, common.locus(v))) for v in eqtls.variants)
+        for (cell_type, state), effects, diseases in zip(config.contexts, eqtls.effects.T, by_context, strict=True):
             place = (gene.id, common.contigs[gene.contig].name, gene.start, cell_type, state)
             rows.append((*place, variants, ";".join(f"{effect:.5g}" for effect in effects + 0.0), *diseases))
     columns = ["geneId", "contigName", "start", "cellType", "state", "cisVariants", "cisEffects"]

@@ -25,8 +25,13 @@ class SimulatedFiles:
         covariates: Age, sex and ancestry.
         phenotypes: One column per disease: 0, 1, NA.
         expression: One row per person, cell type and state, one column per gene; TPM.
+        reads: Folder with a BAM, a .bai next to it, of each person with reads, and regions.bed, what was sequenced; none for fresh people.
+        annotation: GTF of the genes; fresh people share the cohort's, and the two files that follow.
+        regulators: Genes that are transcription factors: a column geneId.
+        gene_terms: Terms of genes, geneId and termId: NA for a gene that was looked at and has none, no line for one not looked at.
+        single_cell: Counts of single cells of some of the cohort, where asked for.
         reference: FASTA with a .fai next to it; fresh people share the cohort's.
-        truth: Folder with variants.tsv, genes.tsv and people.tsv, about everyone.
+        truth: Folder with variants.tsv, genes.tsv, network.tsv, gene_terms.tsv and people.tsv, about everyone, and reads.tsv.
         fresh: Files of the fresh people, where asked for.
     """
 
@@ -35,6 +40,11 @@ class SimulatedFiles:
     covariates: Path
     phenotypes: Path
     expression: Path
+    reads: Path
+    annotation: Path
+    regulators: Path
+    gene_terms: Path
+    single_cell: Path
     reference: Path
     truth: Path
     fresh: SimulatedFiles | None = None
@@ -48,6 +58,11 @@ class SimulatedFiles:
             covariates=folder / "covariates.tsv",
             phenotypes=folder / "phenotypes.tsv",
             expression=folder / "expression.tsv.gz",
+            reads=folder / "reads",
+            annotation=root / "genes.gtf.gz",
+            regulators=root / "regulators.tsv",
+            gene_terms=root / "gene_terms.tsv",
+            single_cell=root / "single_cell.h5ad",
             reference=root / "reference.fa",
             truth=root / "truth",
             fresh=fresh,

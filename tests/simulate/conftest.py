@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from genospark.simulate import SimulateConfig, SimulatedFiles, simulate_cohort
+from genospark.simulate import Reads, SimulateConfig, SimulatedFiles, simulate_cohort
 
-SMALL = SimulateConfig(people=60, fresh_people=30, variants=400, genes=40)
+SMALL = SimulateConfig(people=60, fresh_people=30, variants=400, genes=40, reads=Reads(people=0))
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def test_truth_stays_in_its_folder(files: SimulatedFiles, small: SimulateConfig)
     genes = [f"GENE{g + 1:05d}" for g in range(small.genes)]
     assert list(read(files.expression)) == ["sampleId", "cellType", "state", *genes]
     assert (read(files.pedigree)["phenotype"] == -9).all()
-    assert {p.name for p in files.truth.iterdir()} == {"variants.tsv", "genes.tsv", "people.tsv"}
+    assert {p.name for p in files.truth.iterdir()} == {"variants.tsv", "genes.tsv", "network.tsv", "gene_terms.tsv", "people.tsv"}
 
 
 def test_genes_have_near_cis_variants_and_effects_on_diseases(files: SimulatedFiles, small: SimulateConfig) -> None:
