@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import glob
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from genospark.errors import ConfigError, InputError
 
@@ -34,6 +34,15 @@ class StageConfig(Settings):
         """What decides the stage's result, inputs apart: a warehouse that is moved stays the same."""
         return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs"})
 
+
+def _add_to_one(fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+        raise ValueError(f"{fractions} are not three shares that add to 1")
+    return fractions
+
+
+Fractions = Annotated[tuple[float, float, float], AfterValidator(_add_to_one)]
+"""Shares of train, validation and test."""
 
 Config = TypeVar("Config", bound=BaseModel)
 

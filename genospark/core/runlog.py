@@ -20,9 +20,8 @@ from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.core.failures import user_error
 from genospark.core.progress import log, step
-from genospark.core.storage import Warehouse, Written, spark_schema
+from genospark.core.storage import Warehouse, Written
 from genospark.errors import InputError
-from genospark.schema import table
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,20 @@ class Run:
 
     def commit(self) -> None:
         """Writes the row of ``runs`` that makes what was written visible."""
-        row = (
-            self.run_id,
-            self.stage,
-            json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
-            [tuple(asdict(entry).values()) for entry in self.inputs],
-            [tuple(asdict(entry).values()) for entry in self.outputs],
-            json.dumps(self.notes, sort_keys=True, default=str),
-            getattr(self.config, "reference_build", None),
-            code_version(),
-            self.started,
-            datetime.now(UTC),
+        self.warehouse.commit(
+            {
+                "runId": self.run_id,
+                "stage": self.stage,
+                "configuration": json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
+                "inputs": [{"path": entry.path, "sizeBytes": entry.size_bytes, "sha256": entry.sha256} for entry in self.inputs],
+                "outputs": [asdict(entry) for entry in self.outputs],
+                "notes": json.dumps(self.notes, sort_keys=True, default=str),
+                "referenceBuild": getattr(self.config, "reference_build", None),
+                "codeVersion": code_version(),
+                "startedAt": self.started,
+                "finishedAt": datetime.now(UTC),
+            }
         )
-        spark = self.warehouse.spark
-        self.warehouse.commit(spark.createDataFrame([row], spark_schema(table("runs"))))
         for written in self.outputs:
             log.info("%s: %d rows in %s", self.stage, written.rows, self.warehouse.location(written.table))
         log.info("%s: done, run %s", self.stage, self.run_id)

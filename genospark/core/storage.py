@@ -7,12 +7,13 @@ from functools import cached_property, reduce
 from pathlib import Path
 from uuid import uuid4
 
-from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType, _parse_datatype_string
 
+from genospark.core import ledger
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES, Table, table
 
@@ -45,28 +46,24 @@ class Warehouse:
             raise ConfigError(f"warehouse {path}: only folders of a local or mounted disk are supported", "mount it, and name the folder")
         self.spark = spark
         self.path = str(Path(path).resolve())
+        self._ledger = ledger.Ledger(self.path)
 
     def location(self, name: str) -> str:
-        return f"{self.path}/tables/{name}"
+        return self._ledger.location(name)
 
     @property
     def bundles(self) -> Path:
         return Path(self.path) / "bundles"
 
     @cached_property
-    def _committed(self) -> dict[str, Row]:
-        """For every table the run that committed it last (a row of ``runs`` with the table's `version`)."""
-        if not DeltaTable.isDeltaTable(self.spark, self.location("runs")):
-            return {}
-        runs = self.spark.read.format("delta").load(self.location("runs"))
-        rows = runs.select("*", f.inline("outputs")).orderBy("finishedAt").collect()
-        return {row["table"]: row for row in rows}
+    def _committed(self) -> dict[str, ledger.Run]:
+        return self._ledger.committed()
 
-    def committed(self) -> list[Row]:
+    def committed(self) -> list[ledger.Run]:
         """The runs that committed each table last, one row a table."""
         return list(self._committed.values())
 
-    def producer(self, name: str) -> Row | None:
+    def producer(self, name: str) -> ledger.Run | None:
         """The run that committed the table last, or None where no run did."""
         return self._committed.get(name)
 
@@ -89,6 +86,10 @@ class Warehouse:
         if not parts:
             raise TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
         return reduce(DataFrame.unionByName, (self._load(part, self._committed[part]["version"]) for part in parts))
+
+    def written(self, entry: Written) -> DataFrame:
+        """What a run under way has written."""
+        return self._load(entry.table, entry.version)
 
     def _load(self, name: str, version: int | None) -> DataFrame:
         reader = self.spark.read.format("delta")
@@ -118,16 +119,13 @@ class Warehouse:
         mark = uuid4().hex
         writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", outdated).option("userMetadata", mark)
         writer.save(location)
-        history = DeltaTable.forPath(self.spark, location).history().select("version", "userMetadata", "operationMetrics").collect()
-        # Not simply the newest version: that may be another writer's. Nothing replaced by nothing makes no version.
-        version = next((entry for entry in history if entry["userMetadata"] == mark), history[0])
-        # Delta leaves the count out where there are no rows.
-        return Written(name, version["version"], int(version["operationMetrics"].get("numOutputRows", 0)))
+        return Written(name, *ledger.written_version(location, mark))
 
-    def commit(self, run: DataFrame) -> None:
+    def commit(self, run: ledger.Run) -> None:
         """Adds the one row of ``runs`` that makes a run's tables visible."""
-        self._create(table("runs"), self.location("runs"))
-        _conform(run, table("runs")).write.format("delta").mode("append").option("mergeSchema", True).save(self.location("runs"))
+        entry = table("runs")
+        self._create(entry, self.location("runs"))
+        self._ledger.commit(run, to_arrow_schema(spark_schema(entry)))
         self.__dict__.pop("_committed", None)
 
     def create_views(self) -> list[str]:
@@ -139,10 +137,8 @@ class Warehouse:
         return names
 
     def _create(self, entry: Table, location: str) -> None:
-        if DeltaTable.isDeltaTable(self.spark, location):
-            return
-        builder = DeltaTable.createIfNotExists(self.spark).location(location).addColumns(spark_schema(entry))
-        builder.partitionedBy(*entry.partitions).execute()
+        if not ledger.exists(location):
+            ledger.create(location, spark_schema(entry).json(), list(entry.partitions))
 
 
 def spark_schema(entry: Table) -> StructType:

@@ -1,22 +1,17 @@
-"""SQL over a warehouse's tables, and how a result is printed."""
+"""Spark SQL over a warehouse's tables."""
 
 from __future__ import annotations
 
 import re
-import sys
 
 import pandas as pd
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
-
-SHOWN_ROWS = 100
+from genospark.sql.printed import SHOWN_ROWS, print_csv, show_first
 
 
 def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> None:
@@ -39,23 +34,11 @@ def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> 
         rows = spark.sql(text)
         if csv:
             found: pd.DataFrame = rows.toPandas()
-            found.to_csv(sys.stdout, index=False)
+            print_csv(found)
             return
         first = rows.limit(SHOWN_ROWS + 1).collect()
     except (PySparkException, Py4JJavaError) as error:
         causes = re.findall(r"^Caused by: [\w.$]+: (.*)$", str(error), re.MULTILINE)
         reason = causes[-1] if causes else str(error).strip().splitlines()[0]
         raise ConfigError(f"the query is wrong: {reason}", f"the tables are {', '.join(names)}; `DESCRIBE <table>` lists columns") from None
-    show(rows.columns, [list(row) for row in first[:SHOWN_ROWS]])
-    if len(first) > SHOWN_ROWS:
-        print(f"... the first {SHOWN_ROWS} rows; --csv prints all")
-
-
-def show(columns: list[str], rows: list[list[object]], title: str | None = None) -> None:
-    """Prints rows as a table on stdout."""
-    table = Table(*columns, title=title, title_justify="left")
-    for row in rows:
-        # Text, not str: rich would take brackets in a value for markup.
-        table.add_row(*(Text("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, highlight=False).print(table)
+    show_first(rows.columns, [list(row) for row in first])
