@@ -32,6 +32,15 @@ test-all: lint  ## lint, and every test
 bench-first-light: $(READY)  ## AUC on fresh simulated people, into benchmarks/results
 	$(BIN)/python benchmarks/first_light.py
 
+bench-variants: $(READY)  ## calls of unseen people beside bcftools and freebayes, into benchmarks/results
+	$(BIN)/python benchmarks/variants.py
+
+PEERS := bcftools samtools tabix freebayes bwa art-nextgen-simulation-tools
+peers:  ## programs that benchmarks compare with (Debian packages; needs root)
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS); \
+	else echo "not root on Debian: install these with sudo apt-get or conda (bioconda), then go on: $(PEERS)" >&2; exit 1; fi
+
 docs: $(READY)  ## docs/tables.md from the dictionary
 	$(BIN)/python -m genospark.schema.document > docs/tables.md
 
@@ -39,4 +48,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo cohort-1000g lint test test-all bench-first-light docs lock
+.PHONY: help setup demo cohort-1000g lint test test-all bench-first-light bench-variants peers docs lock

@@ -53,5 +53,41 @@ def split_of(families: pd.Series[str], fractions: tuple[float, float, float], se
     return families.map(lambda family: SPLITS[(place[family] >= edges[0]) + (place[family] >= edges[1])])
 
 
+def dealt(units: pd.Series[str], fractions: tuple[float, float, float], seed: int) -> pd.Series[str]:
+    """Sides of few units, with each side's share kept: they are put in the order of a hash and cut.
+
+    Unlike with ``split_of``, units that come later can move others; a handful of families would often leave a side empty there.
+
+    Args:
+        units: Unit (family or locus) of each row.
+        fractions: Shares of train, validation and test; they add to 1.
+        seed: Another seed, another split.
+
+    Returns:
+        One of ``SPLITS`` for each row, with the index of `units`; every side has a unit where there are three or more.
+    """
+    order = sorted(units.unique(), key=lambda unit: _uniform(f"{seed}:{unit}"))
+    n_others = [max(1, round(share * len(order))) if share else 0 for share in fractions[1:]]
+    sides = [SPLITS[0]] * (len(order) - sum(n_others)) + [SPLITS[1]] * n_others[0] + [SPLITS[2]] * n_others[1]
+    return units.map(dict(zip(order, sides, strict=False)))
+
+
+def folds_of(families: pd.Series[str], fold: int, folds: int, seed: int) -> pd.Series[str]:
+    """Sides for cross-validation: families are dealt to folds by a hash; one fold is tested on, the next one validates.
+
+    Args:
+        families: Family of each person.
+        fold: The fold to test on, from 0.
+        folds: Number of folds.
+        seed: Another seed, other folds.
+
+    Returns:
+        One of ``SPLITS`` for each person, with the index of `families`.
+    """
+    place = {family: int(_uniform(f"{seed}:{family}") * folds) for family in families.unique()}
+    side = {fold: "test", (fold + 1) % folds: "validation"}
+    return families.map(lambda family: side.get(place[family], "train"))
+
+
 def _uniform(text: str) -> float:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64

@@ -46,3 +46,29 @@ def interval(
         return float("nan"), float("nan")
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def f1_score(true_positives: float, false_positives: float, false_negatives: float) -> float:
+    """Harmonic mean of precision and recall; NaN where there is nothing to find and nothing found."""
+    whole = 2 * true_positives + false_positives + false_negatives
+    return float(2 * true_positives / whole) if whole else float("nan")
+
+
+def f1_interval(counts: NDArray[np.int64], resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """95% interval of F1: bootstrap over units.
+
+    Args:
+        counts: True positives, false positives and false negatives of each unit (such as a window), [units, 3].
+        resamples: Draws.
+        seed: Of the draws.
+
+    Returns:
+        Lower and upper end; NaN without units.
+    """
+    if not counts.any():
+        return float("nan"), float("nan")
+    random = np.random.default_rng(seed)
+    draws = random.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples) @ counts
+    whole = 2 * draws[:, 0] + draws[:, 1] + draws[:, 2]
+    low, high = np.quantile(2 * draws[whole > 0, 0] / whole[whole > 0], [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,129 @@
+"""Stage ``build-features variants``: windows of reads and known genotypes to ``variantExamples``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pydantic import Field
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from genospark.core.calls import SAMPLE_BLOCK, packed_rows, unpack
+from genospark.core.config import Fractions, StageConfig
+from genospark.core.pileup import WINDOW_BP
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import TableError
+from genospark.features.genotype_labels import label
+from genospark.features.split import SPLITS, dealt, families_of
+
+_TRUTH = "sampleId string, contigName string, start bigint, referenceAllele string, alternateAllele string, copies int"
+
+
+class BuildVariantFeaturesConfig(StageConfig):
+    """Settings of ``build-features variants``.
+
+    Attributes:
+        people: Shares of train, validation and test families.
+        loci: Shares of train, validation and test loci. An example is on a side where both its person and its locus are; others are
+            left out.
+        locus_bp: Length of a locus, a multiple of 1,000.
+        seed: Of both splits.
+        quiet_share: Share of the positions at which no read differs from the reference that are learnt from: they are all alike.
+        row_groups: Files of each split; at least 4 a rank.
+    """
+
+    people: Fractions = (0.625, 0.125, 0.25)
+    loci: Fractions = (0.6, 0.15, 0.25)
+    locus_bp: int = Field(20_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
+    seed: int = 1
+    quiet_share: float = Field(0.05, gt=0, le=1)
+    row_groups: int = Field(8, ge=1)
+
+
+def build_features(config: BuildVariantFeaturesConfig, spark: SparkSession) -> str:
+    """Joins windows of reads with the genotypes that the cohort's VCF knows of the same people.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        TableError: A table is missing, or fewer than three families have both reads and genotypes.
+    """
+    warehouse = Warehouse(spark, config.warehouse)
+    tables = ["readWindows", "genotypes", "samples", *(["pedigree"] if warehouse.producer("pedigree") else [])]
+    return run_stage("build-features variants", config, warehouse, lambda run: _build(run, config), tables=tables)
+
+
+def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
+    warehouse = run.warehouse
+    windows = warehouse.read("readWindows").drop("runId")
+    people = _people(warehouse, windows, config)
+    run.note(**{f"{side} people": int((people["split"] == side).sum()) for side in SPLITS})
+    locus = f.concat_ws(":", "contigName", f.floor(f.col("start") / config.locus_bp))
+    loci = pd.DataFrame({"locus": sorted(row[0] for row in windows.select(locus).distinct().collect())})
+    loci["side"] = dealt(loci["locus"], config.loci, config.seed)
+    sides = warehouse.spark.createDataFrame(people[["sampleId", "split"]])
+    placed = windows.withColumn("locus", locus).join(f.broadcast(warehouse.spark.createDataFrame(loci)), "locus").drop("locus")
+    placed = placed.join(f.broadcast(sides), "sampleId").where("side = split").drop("side")
+    truth = _truth(warehouse, people)
+    known = truth.groupBy("sampleId", "contigName", (f.floor(f.col("start") / WINDOW_BP) * WINDOW_BP).alias("start"))
+    genotypes = f.collect_list(f.struct("start", "referenceAllele", "alternateAllele", "copies")).alias("truth")
+    joined = placed.join(known.agg(genotypes), ["sampleId", "contigName", "start"], "left")
+    rows = _labelled(joined, config.quiet_share)
+    spread = rows.repartition(config.row_groups, "sampleId", "contigName", "start").sortWithinPartitions("split", "sampleId", "start")
+    run.write("variantExamples", spread)
+    missed = warehouse.written(run.outputs[-1]).agg(f.sum("nMissedSnv"), f.sum("nMissedIndel")).collect()[0]
+    run.note(snv_genotypes_not_in_reads=missed[0] or 0, indel_genotypes_not_in_reads=missed[1] or 0)
+
+
+def _people(warehouse: Warehouse, windows: DataFrame, config: BuildVariantFeaturesConfig) -> pd.DataFrame:
+    """Everyone with reads and genotypes: sampleId, sampleIndex, split."""
+    people: pd.DataFrame = windows.select("sampleId").distinct().join(warehouse.read("samples"), "sampleId").drop("runId").toPandas()
+    people = people.sort_values("sampleIndex", ignore_index=True)
+    families = people["sampleId"]
+    if warehouse.producer("pedigree"):
+        pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
+        families = people["sampleId"].map(families_of(pedigree)).fillna(people["sampleId"])
+    if families.nunique() < len(SPLITS):
+        raise TableError(
+            f"{warehouse.path}: reads and genotypes of {families.nunique()} families, at least {len(SPLITS)} are needed",
+            "ingest the reads of more people of `samples`, or score with a bundle that was trained elsewhere",
+        )
+    people["split"] = dealt(families, config.people, config.seed)
+    return people
+
+
+def _truth(warehouse: Warehouse, people: pd.DataFrame) -> DataFrame:
+    """Genotypes of the people that are not homozygous reference, missing ones included (3 copies)."""
+    columns, names = people["sampleIndex"].to_numpy(), people["sampleId"].to_numpy(object)
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            block = batch.column("sampleBlock").to_numpy()
+            calls = unpack(packed_rows(batch.column("calls").to_pylist()), SAMPLE_BLOCK)
+            here = columns[None, :] // SAMPLE_BLOCK == block[:, None]
+            row, person = np.nonzero(here & (calls[:, columns % SAMPLE_BLOCK] > 0))
+            keys = batch.select(["contigName", "start", "referenceAllele", "alternateAllele"]).take(pa.array(row))
+            copies = calls[row, columns[person] % SAMPLE_BLOCK].astype(np.int32)
+            made = [pa.array(names[person], pa.string()), *keys.columns, pa.array(copies)]
+            yield pa.RecordBatch.from_arrays(made, [part.split()[0] for part in _TRUTH.split(", ")])
+
+    rows = warehouse.read("genotypes").selectExpr(
+        "contigName", "start", "referenceAllele", "alternateAlleles[0] as alternateAllele", "sampleBlock", "calls"
+    )
+    return rows.mapInArrow(work, _TRUTH)
+
+
+def _labelled(joined: DataFrame, quiet_share: float) -> DataFrame:
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            labels = label(batch, quiet_share)
+            kept = ["sampleId", "contigName", "start", "split", "pileup"]
+            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), *labels.values()], [*kept, *labels])
+
+    key = "sampleId string, contigName string, start bigint, split string, pileup binary"
+    return joined.mapInArrow(work, f"{key}, snv binary, indel binary, nMissedSnv int, nMissedIndel int")

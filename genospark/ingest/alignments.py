@@ -1,0 +1,170 @@
+"""Stage ``ingest-reads``: aligned reads (BAM) of many people to ``readWindows``, ``readQuality`` and ``referenceContigs``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import Field
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from genospark.core.config import StageConfig, expand
+from genospark.core.pileup import WINDOW_BP
+from genospark.core.progress import step
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError, InputError
+from genospark.ingest.reads import (
+    AlignmentHeader,
+    ReadFilters,
+    Region,
+    check_reference,
+    pile_up,
+    plan_regions,
+    read_alignment_header,
+    windows,
+)
+from genospark.ingest.reads.reference import reference_contigs
+
+_INDELS = "array<struct<position: bigint, rank: int, referenceAllele: string, alternateAllele: string>>"
+# Windows of a region, and with the first of them what became of the region's reads (JSON).
+_ROWS = f"sampleId string, contigName string, start bigint, pileup binary, indels {_INDELS}, quality string"
+_INDEL_TYPE = pa.struct(
+    [("position", pa.int64()), ("rank", pa.int32()), ("referenceAllele", pa.string()), ("alternateAllele", pa.string())]
+)
+_INDEL_NAMES = [field.name for field in _INDEL_TYPE]
+
+
+class IngestReadsConfig(StageConfig):
+    """Settings of ``ingest-reads``.
+
+    Attributes:
+        inputs: BAM files, sorted and indexed, one person each; paths or globs.
+        reference: FASTA file that they were aligned to, with its index.
+        regions: BED file of the regions to look at, widened to whole windows; everything where not given.
+        region_bp: Positions that one Spark task looks at.
+        filters: Which reads and bases count.
+        reference_build: Name of the genome build, kept in ``runs``.
+    """
+
+    inputs: list[str] = []
+    reference: str | None = None
+    regions: str | None = None
+    region_bp: int = Field(100_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
+    filters: ReadFilters = ReadFilters()
+    reference_build: str | None = None
+
+    def identity(self) -> dict[str, object]:
+        return {name: value for name, value in super().identity().items() if name not in ("reference", "regions")}
+
+
+def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
+    """Piles up the reads of every person over every region.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        ConfigError: No reference is given.
+        InputError: A file is missing, damaged, or does not fit the reference; or two files are of one person.
+    """
+    files = expand(config.inputs)
+    if config.reference is None:
+        raise ConfigError("no reference is given", "name the FASTA file with --set reference=PATH")
+    reference = expand([config.reference])[0]
+    bed = expand([config.regions]) if config.regions else []
+    headers = [read_alignment_header(path) for path in files]
+    people: dict[str, str] = {}
+    for header in headers:
+        check_reference(header, reference)
+        if header.sample_id in people:
+            raise InputError(f"{header.path}: reads of {header.sample_id}, as {people[header.sample_id]}", "merge them (`samtools merge`)")
+        people[header.sample_id] = header.path
+    intervals = read_bed(bed[0]) if bed else None
+    regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
+    warehouse = Warehouse(spark, config.warehouse)
+    read = {"reads": files, "reference": [reference], "regions": bed}
+    return run_stage("ingest-reads", config, warehouse, lambda run: _ingest(run, config, reference, regions, headers), files=read)
+
+
+def read_bed(path: Path) -> list[tuple[str, int, int]]:
+    """Regions of a BED file: contig, start (0-based), end (exclusive).
+
+    Raises:
+        InputError: A line has no such columns.
+    """
+    found = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith(("#", "track", "browser")):
+            continue
+        parts = line.split()
+        if len(parts) < 3 or not (parts[1].isdigit() and parts[2].isdigit()):
+            raise InputError(f"{path}: line {number}: not contig, start and end", "write BED: contig, 0-based start, exclusive end")
+        found.append((parts[0], int(parts[1]), int(parts[2])))
+    return found
+
+
+def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:
+    spark = run.warehouse.spark
+    rows = pile(spark, regions, str(reference), config.filters).persist(StorageLevel.DISK_ONLY)
+    try:
+        with step(f"ingest-reads: {len(headers)} file(s), {len(regions)} region(s)"):
+            count = rows.count()
+        run.note(people=len(headers), windows=count)
+        run.write("readWindows", rows.drop("quality"))
+        run.write("readQuality", _quality(rows))
+    finally:
+        rows.unpersist()
+    contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
+    run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
+
+
+def pile(spark: SparkSession, regions: list[Region], reference: str, filters: ReadFilters) -> DataFrame:
+    """The windows of all regions, one Spark task a region."""
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for index in batch.column("id").to_pylist():
+                yield _rows(regions[index], reference, filters)
+
+    return spark.range(0, len(regions), 1, numPartitions=len(regions)).mapInArrow(work, _ROWS)
+
+
+def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatch:
+    found = pile_up(region, reference, filters)
+    tensors = windows(found)
+    starts = range(region.start, region.end, WINDOW_BP)
+    indels: list[list[tuple[int, int, str, str]]] = [[] for _ in starts]
+    seen = found.candidates
+    for entry in zip(seen.position.tolist(), seen.rank.tolist(), seen.reference.tolist(), seen.alternate.tolist(), strict=True):
+        indels[(entry[0] - region.start) // WINDOW_BP].append(entry)
+    counts = {"reads": found.reads, "low": found.bases_below_quality, "mates": found.bases_of_mates, "bases": found.bases}
+    n = len(starts)
+    columns = [
+        pa.array([region.sample_id] * n),
+        pa.array([region.contig_name] * n),
+        pa.array(list(starts), pa.int64()),
+        pa.array([tensor.tobytes() for tensor in tensors], pa.binary()),
+        pa.array([[dict(zip(_INDEL_NAMES, entry, strict=True)) for entry in window] for window in indels], pa.list_(_INDEL_TYPE)),
+        pa.array([json.dumps(counts | {"positions": len(found.tensor)}), *[None] * (n - 1)], pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, ["sampleId", "contigName", "start", "pileup", "indels", "quality"])
+
+
+def _quality(rows: DataFrame) -> DataFrame:
+    counts = "reads map<string, bigint>, low bigint, mates bigint, bases bigint, positions bigint"
+    read = rows.where("quality is not null").select("sampleId", f.from_json("quality", counts).alias("q")).select("sampleId", "q.*")
+    sums = read.groupBy("sampleId").agg(
+        f.sum(f.col("reads")["seen"]).alias("nReads"),
+        f.collect_list("reads").alias("reads"),
+        f.sum("low").alias("nLowQualityBases"),
+        f.sum("mates").alias("nOverlappingBases"),
+        (f.sum("bases") / f.sum("positions")).alias("meanDepth"),
+    )
+    keys = f.array_remove(f.map_keys(f.col("reads")[0]), "seen")
+    total = f.transform(keys, lambda key: f.aggregate("reads", f.lit(0).cast("bigint"), lambda acc, counted: acc + counted[key]))
+    return sums.withColumn("dropped", f.map_from_arrays(keys, total)).drop("reads")

@@ -1,0 +1,113 @@
+"""Genotype likelihoods of pileup windows as a Keras layer: the Bayesian caller, and what the network sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from pydantic import Field
+
+from genospark.core.config import Settings
+from genospark.core.pileup import BASES, INDEX
+
+GENOTYPES = ("0/0", "0/1", "1/1", "1/2")
+HEADS = ("SNV", "indel")
+# A quality of 40 and a depth of about 30 are what sequencers give: signals come near 1.
+_QUALITY, _DEPTH = 40.0, 30.0
+
+
+class LikelihoodConfig(Settings):
+    """The Bayesian caller.
+
+    Attributes:
+        base_error: Least chance that a base is wrong, whatever its quality.
+        indel_error: Chance that a read shows an indel that is not there, or hides one.
+        snv_rate: Share of positions with a SNV.
+        indel_rate: Share of positions with an indel.
+    """
+
+    base_error: float = Field(2e-3, gt=0, lt=0.5)
+    indel_error: float = Field(1e-2, gt=0, lt=0.5)
+    snv_rate: float = Field(1e-3, gt=0, lt=0.5)
+    indel_rate: float = Field(1e-4, gt=0, lt=0.5)
+
+
+class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
+    """Pileup -> log posteriors of the genotypes, and signals for a network.
+
+    Input: uint8 [windows, positions, channels]. Output: float32 [windows, positions, heads, genotypes] (not normalised) and
+    float32 [windows, positions, signals].
+
+    Allele 1 and 2 are the two best-supported bases beside the reference (ties: in the order A, C, G, T), or the two ranked indels. The
+    likelihood of a genotype is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987).
+    """
+
+    def __init__(self, config: LikelihoodConfig, **keywords: Any) -> None:
+        super().__init__(trainable=False, **keywords)
+        self._config = config
+
+    def call(self, pileup: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        config = self._config
+        raw = tf.cast(pileup, tf.float32)
+
+        def channel(*names: str) -> tf.Tensor:
+            return tf.gather(raw, [INDEX[name] for name in names], axis=-1)
+
+        reference = tf.one_hot(pileup[..., INDEX["reference"]], len(BASES))
+        known = tf.reduce_sum(reference, axis=-1, keepdims=True)
+        strands = tf.stack([channel(*(f"{strand}_{base}" for base in BASES)) for strand in ("forward", "reverse")], axis=-1)
+        quality = channel(*(f"quality_{base}" for base in BASES))
+        # By base -> by allele: reference, best, second best.
+        others = tf.reduce_sum(strands, axis=-1) - 1e6 * reference
+        ranked = tf.one_hot(tf.math.top_k(others, 2).indices, len(BASES))
+        alleles = tf.concat([reference[..., None, :], ranked], axis=-2)
+        by_allele = tf.einsum("wpab,wpbs->wpas", alleles, strands)
+        allele_quality = tf.einsum("wpab,wpb->wpa", alleles, quality)
+        counts = tf.reduce_sum(by_allele, axis=-1)
+        # A base that nobody shows has no quality, and no error.
+        error = tf.clip_by_value(tf.pow(10.0, -allele_quality / 10.0), config.base_error, 0.5)
+        snv = _log_posteriors(counts, error, config.snv_rate) * known
+
+        shown = ("spanning", "indel1", "indel2")
+        indel_strands = tf.stack([channel(*(f"{name}_{strand}" for name in shown)) for strand in ("forward", "reverse")], axis=-1)
+        indel_counts = tf.reduce_sum(indel_strands, axis=-1)
+        indel = _log_posteriors(indel_counts, tf.fill(tf.shape(indel_counts), config.indel_error), config.indel_rate)
+        # Where reads show no indel there is nothing to choose.
+        logits = tf.stack([snv, tf.where(indel_counts[..., 1:2] > 0, indel, tf.constant([0.0, -30.0, -30.0, -30.0]))], axis=-2)
+
+        depth = tf.reduce_sum(counts, axis=-1, keepdims=True)
+        across = tf.reduce_sum(indel_counts, axis=-1, keepdims=True)
+        best = tf.nn.log_softmax(logits)
+        signals = [
+            reference,
+            tf.reshape(by_allele, [*_leading(by_allele), 6]) / tf.maximum(depth[..., 0:1], 1.0),
+            tf.reshape(indel_strands, [*_leading(indel_strands), 6]) / tf.maximum(across, 1.0),
+            allele_quality / _QUALITY,
+            tf.math.log1p(tf.concat([depth, across, channel("indel1_length", "indel2_length")], axis=-1) / _DEPTH),
+            channel("indel1_insertion", "indel2_insertion"),
+            channel("mapping_quality") / _QUALITY,
+            channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
+            tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), len(HEADS) * len(GENOTYPES)]),
+        ]
+        return logits, tf.concat(signals, axis=-1)
+
+
+def _leading(tensor: tf.Tensor) -> list[Any]:
+    shape = tf.shape(tensor)
+    return [shape[0], tensor.shape[1] or shape[1]]
+
+
+def _log_posteriors(counts: tf.Tensor, error: tf.Tensor, rate: float) -> tf.Tensor:
+    """Log prior + log likelihood of each genotype.
+
+    Args:
+        counts: Reads that show allele 0, 1, 2: [..., 3].
+        error: Chance that a read that shows the allele is wrong: [..., 3].
+        rate: Share of positions that are not 0/0.
+    """
+    # copies[g, a] of allele a in genotype g, of 2.
+    copies = tf.constant([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 1.0, 1.0]]) / 2
+    chance = copies * (1 - error[..., None, :]) + (1 - copies) * error[..., None, :] / 3
+    priors = np.log([1 - 1.5 * rate, rate, rate / 2, rate**2]).astype(np.float32)
+    return tf.reduce_sum(counts[..., None, :] * tf.math.log(chance), axis=-1) + priors

@@ -1,0 +1,99 @@
+"""Tables of the task variant detection: from aligned reads to calls."""
+
+from __future__ import annotations
+
+from genospark.schema.dictionary import MODEL_VERSION, RUN_ID, SAMPLE_ID, Column, Table
+
+_WINDOW = (
+    SAMPLE_ID,
+    Column("contigName", "string", "contig, as in the BAM"),
+    Column("start", "bigint", "first position of the window, 0-based; a multiple of 1,000"),
+)
+_PILEUP = Column("pileup", "binary", "uint8 [1000, channels]: what reads show at each position (`genospark.core.pileup` names the channels)")
+
+REFERENCE_CONTIGS = Table(
+    "referenceContigs",
+    "one row per contig of the reference that reads were aligned to",
+    ("contigName",),
+    (
+        Column("contigName", "string", "contig"),
+        Column("contigIndex", "int", "place in the reference, from 0: the order of calls in a VCF"),
+        Column("lengthBp", "bigint", "length"),
+        RUN_ID,
+    ),
+    stage="ingest-reads",
+)
+
+READ_WINDOWS = Table(
+    "readWindows",
+    "one row per sample and window of 1,000 positions",
+    ("sampleId", "contigName", "start"),
+    (
+        *_WINDOW,
+        _PILEUP,
+        Column(
+            "indels",
+            "array<struct<position: bigint, rank: int, referenceAllele: string, alternateAllele: string>>",
+            "left-aligned insertions and deletions that reads show: base before them (0-based), rank by support (1, 2), alleles",
+        ),
+        RUN_ID,
+    ),
+    partitions=("contigName",),
+    stage="ingest-reads",
+)
+
+READ_QUALITY = Table(
+    "readQuality",
+    "one row per sample: what became of its reads in the regions asked for",
+    ("sampleId",),
+    (
+        SAMPLE_ID,
+        Column("nReads", "bigint", "alignment records seen; those on a border between regions count in each"),
+        Column("dropped", "map<string, bigint>", "records dropped, by reason"),
+        Column("nLowQualityBases", "bigint", "bases below the least base quality"),
+        Column("nOverlappingBases", "bigint", "bases that the other read of the pair shows too, counted once"),
+        Column("meanDepth", "double", "mean number of bases that count at a position"),
+        RUN_ID,
+    ),
+    stage="ingest-reads",
+)
+
+VARIANT_EXAMPLES = Table(
+    "variantExamples",
+    "one row per sample and window of 1,000 positions with known genotypes",
+    ("sampleId", "contigName", "start"),
+    (
+        *_WINDOW,
+        Column("split", "string", "train, validation or test; neither a family nor a locus stands on two sides"),
+        _PILEUP,
+        Column("snv", "binary", "int8 [1000]: genotype of the best-supported bases: 0 0/0, 1 0/1, 2 1/1, 3 1/2, -1 not known or not learnt from"),
+        Column("indel", "binary", "int8 [1000]: the same of the indels that begin after a position"),
+        Column("nMissedSnv", "int", "true SNV genotypes that the reads' two best-supported bases cannot tell"),
+        Column("nMissedIndel", "int", "true indel genotypes that the reads' two best-supported indels cannot tell"),
+        RUN_ID,
+    ),
+    partitions=("split",),
+    stage="build-features variants",
+)
+
+VARIANT_CALLS = Table(
+    "variantCalls",
+    "one row per sample and non-reference call, or stretch of positions without a call; all else in `readWindows` is homozygous reference",
+    ("sampleId", "contigName", "start", "referenceAllele", "alternateAlleles"),
+    (
+        SAMPLE_ID,
+        Column("contigName", "string", "contig, as in the BAM"),
+        Column("start", "bigint", "first base of the reference allele, or of the stretch, 0-based"),
+        Column("end", "bigint", "end of the reference allele or of the stretch, exclusive"),
+        Column("referenceAllele", "string", "reference allele; empty for a stretch without a call"),
+        Column("alternateAlleles", "array<string>", "the one alternate allele, left-aligned; empty for a stretch without a call"),
+        Column("calls", "array<int>", "copies as allele numbers: [0,1], [1,1], or [-1,-1] for no call; of two alternate alleles each has a row"),
+        Column("conditionalQuality", "int", "Phred-scaled chance that the call is wrong (GQ), at most 99; null without a call", nullable=True),
+        Column("depth", "int", "bases (for indels: reads across) that count at the position; null for a stretch without a call", nullable=True),
+        Column("alleleDepths", "array<int>", "reads that show the reference and the alternate allele; null without a call", nullable=True),
+        MODEL_VERSION,
+        RUN_ID,
+    ),
+    partitions=("contigName",),
+    stage="score variants",
+)

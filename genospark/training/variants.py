@@ -1,0 +1,182 @@
+"""Training of the task variant detection: a Bayesian caller, tuned, and the network that starts there."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from genospark.core.pileup import read
+from genospark.core.progress import step
+from genospark.core.runlog import Run
+from genospark.core.storage import Warehouse
+from genospark.errors import TableError
+from genospark.models.bundle import Bundle
+from genospark.models.likelihoods import HEADS, LikelihoodConfig
+from genospark.models.variants import VariantNetworkConfig, build
+from genospark.tasks.predict import Predictor, predicted
+from genospark.tasks.problem import Problem
+from genospark.tasks.variants import LABELS, MOST_QUALITY, TASK, Caller, Thresholds, VariantModel, VariantProblem
+from genospark.training import stage
+from genospark.training.metrics import f1_interval, f1_score
+from genospark.training.stage import Metric, Recipe, TrainConfig
+
+METHODS = {"network": "network on pileup windows", "baseline": "Bayesian genotype likelihoods"}
+# One row a position at which a model or the truth is not 0/0, and one a window for what the reads cannot tell (position null).
+_FOUND = (
+    "split string, sampleId string, contigName string, window bigint, head int, truth int, missed int, "
+    "networkGenotype int, networkQuality float, baselineGenotype int, baselineQuality float"
+)
+_TUNING_WINDOWS = 400
+
+
+class TrainVariantsConfig(TrainConfig):
+    """Settings of ``train variants``.
+
+    Attributes:
+        network: Shape of the network.
+        base_errors: Least chances of a wrong base to choose from, for the Bayesian caller.
+        indel_errors: Chances of a wrong indel to choose from.
+        snv_rates: Shares of positions with a SNV to choose from.
+        indel_rates: Shares of positions with an indel to choose from.
+    """
+
+    network: VariantNetworkConfig = VariantNetworkConfig()
+    batch_size: int = Field(8, ge=1)
+    epochs: int = Field(12, ge=0)
+    patience: int = Field(3, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    base_errors: list[PositiveFloat] = Field([5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
+    indel_errors: list[PositiveFloat] = Field([2e-3, 1e-2, 3e-2, 8e-2], min_length=1)
+    snv_rates: list[PositiveFloat] = Field([1e-4, 1e-3], min_length=1)
+    indel_rates: list[PositiveFloat] = Field([1e-5, 1e-4], min_length=1)
+
+
+def train(config: TrainVariantsConfig, spark: SparkSession) -> str:
+    """Trains both callers on the training windows and writes a bundle; see ``stage.train``."""
+    return stage.train(VariantRecipe(), config, spark)
+
+
+class VariantRecipe(Recipe[TrainVariantsConfig]):
+    """The Bayesian caller first: the network starts there."""
+
+    task = TASK
+    examples = "variantExamples"
+
+    def problem(self, run: Run, config: TrainVariantsConfig) -> Problem:
+        with step(f"{run.stage}: Bayesian caller"):
+            self._likelihood = tuned(run.warehouse, config)
+        run.note(**self._likelihood.model_dump())
+        return VariantProblem(self._likelihood.model_dump(), config.network.model_dump())
+
+    def finish(self, run: Run, config: TrainVariantsConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
+        anything = {name: Thresholds(0, 0) for name in METHODS}
+        shape = config.network.model_dump(mode="json")
+        model = VariantModel(self._likelihood.model_dump(), shape, weights, "network", anything)
+        rows = run.warehouse.read("variantExamples").where("split != 'train'")
+        found: pd.DataFrame = predicted(rows, model.bundle(), compared, _FOUND).toPandas()
+        validation = found[found["split"] == "validation"]
+        thresholds = {name: _thresholds(validation, name) for name in METHODS}
+        mean_f1 = {name: np.mean([_f1(validation, name, head, thresholds[name])[0] for head in range(len(HEADS))]) for name in METHODS}
+        # Equal on few validation calls: the network's validation loss is never above that of the caller it starts from.
+        default = "baseline" if mean_f1["baseline"] > mean_f1["network"] else "network"
+        run.note(default=default, **{f"{name} thresholds": vars(entry) for name, entry in thresholds.items()})
+        metrics = []
+        for side in ("validation", "test"):
+            part = found[found["split"] == side]
+            for head, target in enumerate(HEADS):
+                for name in (*METHODS, "default"):
+                    which = default if name == "default" else name
+                    value, low, high, n = _f1(part, which, head, thresholds[which])
+                    metrics.append(Metric(target, "F1", name, METHODS[which], side, value, low, high, n))
+        return VariantModel(model.likelihood, shape, weights, default, thresholds).bundle(), metrics
+
+
+def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig:
+    """The Bayesian caller whose cross-entropy on validation windows is least; SNV and indel settings do not touch each other."""
+    rows = warehouse.read("variantExamples").where("split = 'validation'").orderBy(f.xxhash64("sampleId", "start")).limit(_TUNING_WINDOWS)
+    windows: pd.DataFrame = rows.select("pileup", *(field.name for field in LABELS)).toPandas()
+    if windows.empty:
+        raise TableError("`variantExamples` has no validation windows", "build features with other `people` and `loci`")
+    pileup = read(list(windows["pileup"]))
+    labels = {field.name: field.read(list(windows[field.name])) for field in LABELS}
+    chunks = [slice(start, start + 32) for start in range(0, len(windows), 32)]
+    snv = [(error, rate) for error in config.base_errors for rate in config.snv_rates]
+    indel = [(error, rate) for error in config.indel_errors for rate in config.indel_rates]
+    losses = np.full((2, max(len(snv), len(indel))), np.inf)
+    for index in range(losses.shape[1]):
+        one, other = snv[index % len(snv)], indel[index % len(indel)]
+        caller = LikelihoodConfig(base_error=one[0], snv_rate=one[1], indel_error=other[0], indel_rate=other[1])
+        problem, graph = VariantProblem(caller.model_dump(), {}), build(caller, None)
+        losses[:, index] = sum(problem.loss_sums(graph({"pileup": pileup[at]}), _part(labels, at)).numpy() for at in chunks)
+    (base_error, snv_rate), (indel_error, indel_rate) = snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)]
+    return LikelihoodConfig(base_error=base_error, snv_rate=snv_rate, indel_error=indel_error, indel_rate=indel_rate)
+
+
+def _part(labels: dict[str, NDArray[Any]], at: slice) -> dict[str, NDArray[Any]]:
+    return {name: values[at] for name, values in labels.items()}
+
+
+def compared(bundle: Bundle) -> Predictor:
+    """Both callers and the truth, at positions where one of them is not 0/0."""
+    model = VariantModel.of(bundle)
+    callers = [Caller(model, name) for name in METHODS]
+
+    def compare(batch: pa.RecordBatch) -> list[pa.Array]:
+        pileup = read(batch.column("pileup").to_pylist())
+        truth = np.stack([field.read(batch.column(field.name).to_pylist()) for field in LABELS], axis=-1)
+        calls = [caller(pileup) for caller in callers]
+        differs = (truth > 0) | ((truth == 0) & np.any([genotype > 0 for genotype, _ in calls], axis=0))
+        window, position, head = np.nonzero(differs)
+        at = (window, position, head)
+        missed = np.stack([batch.column(name).to_numpy() for name in ("nMissedSnv", "nMissedIndel")], axis=-1)
+        lost, lost_head = np.nonzero(missed)
+        n_lost = len(lost)
+        none = np.zeros(n_lost)
+        row = pa.array(np.concatenate([window, lost]))
+        keys = [batch.column(name).take(row) for name in ("split", "sampleId", "contigName", "start")]
+        numbers: list[Any] = [(head, lost_head, np.int32), (truth[at], none, np.int32)]
+        numbers.append((np.zeros(len(window)), missed[lost, lost_head], np.int32))
+        for genotype, quality in calls:
+            numbers += [(genotype[at], none, np.int32), (quality[at], none, np.float32)]
+        return [*keys, *(pa.array(np.concatenate(pair).astype(kind)) for *pair, kind in numbers)]
+
+    return compare
+
+
+def _counts(found: pd.DataFrame, model: str, head: int, threshold: float) -> pd.DataFrame:
+    """True positives, false positives and false negatives of each window: genotypes must be exact."""
+    part = found[found["head"] == head]
+    called = (part[f"{model}Genotype"] > 0) & (part[f"{model}Quality"] >= threshold)
+    right = called & (part[f"{model}Genotype"] == part["truth"])
+    columns = {"tp": right, "fp": called & ~right, "fn": (part["truth"] > 0) & ~right}
+    counts = part.assign(**columns).astype(dict.fromkeys(columns, int))
+    counts["fn"] += counts["missed"]
+    return counts.groupby(["sampleId", "contigName", "window"])[list(columns)].sum()
+
+
+def _thresholds(found: pd.DataFrame, model: str) -> Thresholds:
+    """The least qualities with the best F1; of equal ones the one amid their range."""
+    chosen = []
+    for head in range(len(HEADS)):
+        scores = np.array([f1_score(*_counts(found, model, head, threshold).sum()) for threshold in range(MOST_QUALITY)])
+        best = np.flatnonzero(scores >= np.nanmax(scores, initial=0) - 1e-12)
+        # A call that is wrong more often than one in ten is none, whatever a few validation calls say.
+        chosen.append(float(np.clip(best[: np.argmax(np.diff(best, append=10**6) > 1) + 1].mean() if len(best) else 20, 10, 40)))
+    return Thresholds(*chosen)
+
+
+def _f1(found: pd.DataFrame, model: str, head: int, thresholds: Thresholds) -> tuple[float, float, float, int]:
+    """F1 over genotypes, its interval by bootstrap over windows, and the number of true genotypes."""
+    counts = _counts(found, model, head, (thresholds.snv, thresholds.indel)[head])
+    total = counts.sum()
+    return f1_score(*total), *f1_interval(counts.to_numpy()), int(total["tp"] + total["fn"])

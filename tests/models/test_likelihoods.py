@@ -1,0 +1,98 @@
+"""The Bayesian caller against arithmetic, and what networks add."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP
+from genospark.models.likelihoods import LikelihoodConfig
+from genospark.models.variants import VariantNetworkConfig, build
+from genospark.tasks.variants import decided
+
+CONFIG = LikelihoodConfig(base_error=1e-3, indel_error=0.02, snv_rate=1e-3, indel_rate=1e-4)
+
+
+def _pileup(**counts: int) -> np.ndarray:
+    pileup = np.zeros((1, WINDOW_BP, len(CHANNELS)), np.uint8)
+    for name, count in counts.items():
+        pileup[0, 4, INDEX[name]] = count
+    return pileup
+
+
+def _posteriors(counts: list[int], errors: list[float], rate: float) -> np.ndarray:
+    """Log prior + log likelihood, read by read."""
+    genotypes = ((0, 0), (0, 1), (1, 1), (1, 2))
+    priors = (1 - 1.5 * rate, rate, rate / 2, rate**2)
+    found = []
+    for (one, other), prior in zip(genotypes, priors, strict=True):
+        total = np.log(prior)
+        for allele, count in enumerate(counts):
+            chance = [1 - errors[allele] if allele == true else errors[allele] / 3 for true in (one, other)]
+            for _ in range(count):
+                total += np.log(sum(chance) / 2)
+        found.append(total)
+    return np.array(found)
+
+
+def test_snv_likelihoods_are_those_of_single_reads() -> None:
+    # Reference C; T 6 + 3 at Q20, A 2 at Q30, G 1 at Q13: allele 1 is T, allele 2 is A.
+    pileup = _pileup(
+        reference=1, forward_C=10, quality_C=40, forward_T=6, reverse_T=3, quality_T=20, reverse_A=2, quality_A=30, forward_G=1
+    )
+    logits = build(CONFIG, None)({"pileup": pileup}).numpy()
+    assert logits[0, 4, 0] == pytest.approx(_posteriors([10, 9, 2], [1e-3, 1e-2, 1e-3], 1e-3), abs=1e-3)
+
+
+def test_indel_likelihoods_are_those_of_single_reads() -> None:
+    pileup = _pileup(reference=0, spanning_forward=8, spanning_reverse=4, indel1_forward=5, indel1_reverse=4, indel2_reverse=2)
+    logits = build(CONFIG, None)({"pileup": pileup}).numpy()
+    assert logits[0, 4, 1] == pytest.approx(_posteriors([12, 9, 2], [0.02] * 3, 1e-4), abs=1e-3)
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("kind", ["cnn", "gru"])
+def test_a_network_starts_as_the_bayesian_caller(kind: str) -> None:
+    pileup = np.random.default_rng(1).integers(0, 60, (2, WINDOW_BP, len(CHANNELS))).astype(np.uint8)
+    pileup[..., 0] = np.random.default_rng(2).integers(0, 5, pileup.shape[:2])
+    network = build(CONFIG, VariantNetworkConfig(kind=kind, units=4))
+    assert np.allclose(network({"pileup": pileup}), build(CONFIG, None)({"pileup": pileup}), atol=1e-4)
+    assert np.isfinite(network({"pileup": np.zeros_like(pileup)})).all()
+
+
+def test_a_network_learns_what_likelihoods_do_not_know() -> None:
+    """Bases shown on one strand only are artefacts here: the Bayesian caller believes them, the network must not."""
+    import tensorflow as tf
+
+    from genospark.tasks.variants import VariantProblem
+
+    tf.keras.utils.set_random_seed(3)
+    random = np.random.default_rng(4)
+    pileup = np.zeros((32, WINDOW_BP, len(CHANNELS)), np.uint8)
+    truth = np.zeros((32, WINDOW_BP), np.int8)
+    for name in ("forward_A", "reverse_A"):
+        pileup[..., INDEX[name]] = random.poisson(8, truth.shape)
+    for name in ("quality_A", "quality_T"):
+        pileup[..., INDEX[name]] = 37
+    both, one = (random.random(truth.shape) < 0.02 for _ in range(2))
+    pileup[both | one, INDEX["forward_T"]] = 8
+    pileup[both, INDEX["reverse_T"]] = 8
+    truth[both] = 1
+    labels = {"snv": truth, "indel": np.zeros_like(truth)}
+    problem = VariantProblem({}, {"units": 8, "layers": 1, "kernel": 1, "dropout": 0.0})
+    network = problem.network()
+    before = problem.loss_sums(network({"pileup": pileup}), labels)[0]
+    optimizer = tf.keras.optimizers.Adam(0.02)
+    for _ in range(60):
+        with tf.GradientTape() as tape:
+            loss = problem.loss_sums(network({"pileup": pileup}, training=True), labels)[0] / truth.size
+        optimizer.apply_gradients(zip(tape.gradient(loss, network.trainable_variables), network.trainable_variables, strict=True))
+    genotype, _ = decided(network({"pileup": pileup}).numpy().astype(float))
+    assert problem.loss_sums(network({"pileup": pileup}), labels)[0] < before / 5
+    assert (genotype[..., 0] == truth).mean() > 0.999
+
+
+def test_qualities_keep_small_chances_of_error() -> None:
+    genotype, quality = decided(np.array([[0.0, -2.0, -30.0, -30.0], [0.0, np.log(1e-7), -40.0, -40.0], [-9.0, 0.0, -80.0, -1000.0]]))
+    assert genotype.tolist() == [0, 0, 1]
+    assert quality == pytest.approx([-10 * np.log10(np.exp(-2) / (1 + np.exp(-2))), 70, 39.087], abs=1e-3)
