@@ -28,6 +28,7 @@ class Reads(BaseModel):
     Attributes:
         people: How many people have reads, founders of different families.
         depth: Mean depth, duplicates not counted.
+        systematic_errors: Places for each base at which reads of one strand show the same wrong base, whoever it is.
         bases_per_contig: Bases at the start of each contig that are sequenced, or all where it is shorter; whole windows of 1,000.
     """
 
@@ -35,6 +36,7 @@ class Reads(BaseModel):
 
     people: int = Field(default=8, ge=0)
     depth: float = Field(default=30, ge=1, le=1000)
+    systematic_errors: float = Field(default=5e-4, ge=0, le=0.01)
     bases_per_contig: int = Field(default=200_000, ge=1000, multiple_of=1000)
 
 

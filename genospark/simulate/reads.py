@@ -53,7 +53,8 @@ def reads_of(config: SimulateConfig, contigs: list[Contig], person: int, sample_
         # Fragments that begin outside keep the depth up to the region's edges.
         wide = region.widened(MAX_INSERT_BP, contigs)
         pair = (haplotype(contigs, wide, person, 0), haplotype(contigs, wide, person, 1))
-        yield region.contig, draw_reads(pair, config.reads.depth, stream(config.seed, "reads", sample_id, region.contig))
+        rng = stream(config.seed, "reads", sample_id, region.contig)
+        yield region.contig, draw_reads(pair, config.reads.depth, config.reads.systematic_errors, rng)
 
 
 def write_reads(

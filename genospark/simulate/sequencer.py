@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genospark.simulate.alignment import MATCH, place
 from genospark.simulate.arrays import Bools, Bytes, Floats, Ints
+from genospark.simulate.artefacts import add_systematic_errors, systematic_errors
 from genospark.simulate.bam import Alignments
 from genospark.simulate.haplotypes import Haplotype
 
@@ -70,12 +71,13 @@ def _draw_fragments(lengths: Ints, depth: float, rng: np.random.Generator) -> _F
     return fragments
 
 
-def draw_reads(pair: tuple[Haplotype, Haplotype], depth: float, rng: np.random.Generator) -> Alignments:
+def draw_reads(pair: tuple[Haplotype, Haplotype], depth: float, systematic: float, rng: np.random.Generator) -> Alignments:
     """Draw read pairs of a person's two haplotypes over one region.
 
     Args:
         pair: The haplotypes.
         depth: Mean depth over both, duplicates, failed and secondary reads not counted.
+        systematic: Places with systematic errors, for each base.
         rng: Random generator.
 
     Returns:
@@ -98,6 +100,7 @@ def draw_reads(pair: tuple[Haplotype, Haplotype], depth: float, rng: np.random.G
     quality = _draw_qualities(flag, rng)
     bases = sliding_window_view(NUMBER_OF_BASE[both.sequence], READ_BP)[first]
     _add_errors(bases, quality, np.where(unsure, UNSURE_DIVERGENCE, 0), rng)
+    add_systematic_errors(bases, first, flag & REVERSE > 0, systematic_errors(both, systematic), NUMBER_OF_BASE, rng)
     reads = Alignments(
         fragment=np.tile(np.arange(n), 2),
         flag=flag,

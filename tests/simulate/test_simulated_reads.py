@@ -26,7 +26,7 @@ Allele = tuple[str, int, str, str]
 DENSE = SimulateConfig.model_validate(
     {
         "people": 40, "variants": 9000, "contigs": 1, "genes": 1, "missing_calls": 0,
-        "reads": {"people": 4, "depth": 30, "bases_per_contig": 500_000},
+        "reads": {"systematic_errors": 0, "people": 4, "depth": 30, "bases_per_contig": 500_000},
     }
 )  # fmt: skip
 FEW = SimulateConfig.model_validate(
@@ -156,7 +156,7 @@ def test_qualities_tell_error_rates() -> None:
     rng = np.random.default_rng(3)
     n = 300_000
     plain = Haplotype(rng.choice(np.frombuffer(b"ACGT", dtype=np.uint8), n), np.arange(n), np.zeros(n, dtype=np.bool_))
-    reads = draw_reads((plain, plain), 30, rng)
+    reads = draw_reads((plain, plain), 30, 0.0, rng)
     reads = reads.take(np.flatnonzero((reads.mapping_quality == 60) & (reads.flag & 0x300 == 0)))
     number = dict(zip(b"ACGT", (1, 2, 4, 8), strict=True))
     expected = np.array([number[base] for base in plain.sequence])[reads.start[:, None] + np.arange(150)]
@@ -222,7 +222,7 @@ def test_cigars_by_hand(two_indels: list[Contig], first: int, start: int, cigar:
 
 def test_written_reads_match_where_they_are_aligned(two_indels: list[Contig], tmp_path: Path) -> None:
     pair = tuple(haplotype(two_indels, Region(0, 0, 1200), 0, strand) for strand in (0, 1))
-    write_bam(tmp_path / "x.bam", two_indels, "X", [(0, draw_reads(pair, 200, np.random.default_rng(2)))])
+    write_bam(tmp_path / "x.bam", two_indels, "X", [(0, draw_reads(pair, 200, 0.0, np.random.default_rng(2)))])
     text = two_indels[0].reference.tobytes().decode()
     with pysam.AlignmentFile(str(tmp_path / "x.bam")) as file:
         assert file.lengths == (1200,)
@@ -260,4 +260,34 @@ def test_short_contigs_and_too_few_unrelated_people(tmp_path: Path) -> None:
     files = simulate_cohort(SimulateConfig.model_validate({"people": 20, "variants": 100, "genes": 2, "reads": whole}), tmp_path)
     assert (files.reads / "regions.bed").read_text() == "chr1\t1000\t2499000\nchr2\t1000\t2499000\n"
     with pytest.raises(ConfigError, match="unrelated"):
-        simulate_cohort(SimulateConfig.model_validate({"people": 20, "variants": 100, "genes": 2, "reads": {"people": 20}}), tmp_path)
+        simulate_cohort(
+            SimulateConfig.model_validate({"people": 20, "variants": 100, "genes": 2, "reads": {"systematic_errors": 0, "people": 20}}),
+            tmp_path,
+        )
+
+
+def test_systematic_errors_are_of_one_strand_at_the_same_places_in_everyone() -> None:
+    """T after GG is read as G on the forward strand only, at about the share of places asked for; another person errs there too."""
+    rng = np.random.default_rng(5)
+    sequence = rng.choice(np.frombuffer(b"ACGT", np.uint8), 40_000)
+    plain = Haplotype(sequence, np.arange(len(sequence)), np.zeros(len(sequence), np.bool_))
+    shown = []
+    for seed in (1, 2):
+        reads = draw_reads((plain, plain), 60, 0.004, np.random.default_rng(seed))
+        counts = np.zeros((2, len(sequence), 2))
+        usable = (reads.flag & 0x100 == 0) & (reads.cigar[:, 0] == 150 << 4)
+        for strand in (0, 1):
+            rows = np.flatnonzero(usable & ((reads.flag & 0x10 > 0) == bool(strand)))
+            places = reads.start[rows, None] + np.arange(150)
+            wrong = reads.sequence[rows] == (4 if strand == 0 else 2)
+            true = sequence[places] == ord("T" if strand == 0 else "A")
+            np.add.at(counts[strand, :, 0], places, wrong & true)
+            np.add.at(counts[strand, :, 1], places, 1)
+        shown.append(counts[..., 0] / np.maximum(counts[..., 1], 1) > 0.15)
+    both = shown[0] & shown[1]
+    assert 60 < both.sum() < 200
+    for strand, motif in ((0, b"GGT"), (1, b"ACC")):
+        for place in np.flatnonzero(both[strand]):
+            first = place - 2 if strand == 0 else place
+            assert sequence[first : first + 3].tobytes() == motif
+    assert (shown[0] & shown[1]).sum() > 0.8 * shown[0].sum()
