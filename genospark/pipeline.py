@@ -40,12 +40,19 @@ def demo_config(warehouse: str) -> PipelineConfig:
     """The demo: every stage at its defaults, on a simulated cohort."""
     files = f"{Path(warehouse).resolve()}/input"
     roles = {"phenotypes": "phenotypes.tsv", "covariates": "covariates.tsv", "pedigree": "pedigree.ped"}
-    inputs: dict[str, list[str]] = {
-        "ingest-vcf": [f"{files}/genotypes.vcf.gz"],
-        "ingest-expression": [f"{files}/expression.tsv.gz"],
-        "ingest-phenotypes": [f"{role}={files}/{name}" for role, name in roles.items()],
+    genes = {"genes": "genes.gtf.gz", "regulators": "regulators.tsv", "terms": "gene_terms.tsv"}
+    settings: dict[str, dict[str, Any]] = {
+        "ingest-vcf": {"inputs": [f"{files}/genotypes.vcf.gz"]},
+        "ingest-expression": {"inputs": [f"{files}/expression.tsv.gz"]},
+        "ingest-phenotypes": {"inputs": [f"{role}={files}/{name}" for role, name in roles.items()]},
+        "ingest-genes": {"inputs": [f"{role}={files}/{name}" for role, name in genes.items()]},
+        "ingest-reads": {
+            "inputs": [f"{files}/reads/*.bam"],
+            "reference": f"{files}/reference.fa",
+            "regions": f"{files}/reads/regions.bed",
+        },
     }
-    return PipelineConfig(warehouse=warehouse, stages={name: {"inputs": inputs[name]} if name in inputs else {} for name in STAGES})
+    return PipelineConfig(warehouse=warehouse, stages={name: settings.get(name, {}) for name in STAGES})
 
 
 def run(config: PipelineConfig) -> None:

@@ -21,11 +21,16 @@ SMALL: dict[str, dict[str, Any]] = {
             "variants": 600,
             "genes": 20,
             "seed": 11,
+            "reads": {"people": 5, "bases_per_contig": 40_000},
             "diseases": [{"name": "common", "prevalence": 0.4}, {"name": "rarer", "prevalence": 0.2}],
         }
     },
+    "build-features expression": {"panel": 8},
+    "train expression": {"epochs": 2, "network": {"hidden": [8]}},
     "build-features risk": {"variants": 100, "expression": 30},
     "train risk": {"epochs": 3, "network": {"hidden": [8]}},
+    "build-features variants": {"locus_bp": 4000},
+    "train variants": {"epochs": 2, "network": {"units": 4}},
 }
 
 

@@ -36,8 +36,8 @@ class BuildVariantFeaturesConfig(StageConfig):
         row_groups: Files of each split; at least 4 a rank.
     """
 
-    people: Fractions = (0.625, 0.125, 0.25)
-    loci: Fractions = (0.6, 0.15, 0.25)
+    people: Fractions = (0.6, 0.2, 0.2)
+    loci: Fractions = (0.6, 0.2, 0.2)
     locus_bp: int = Field(20_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
     seed: int = 1
     quiet_share: float = Field(0.05, gt=0, le=1)

@@ -9,7 +9,7 @@ _WINDOW = (
     Column("contigName", "string", "contig, as in the BAM"),
     Column("start", "bigint", "first position of the window, 0-based; a multiple of 1,000"),
 )
-_PILEUP = Column("pileup", "binary", "uint8 [1000, channels]: what reads show at each position (`genospark.core.pileup` names the channels)")
+_PILEUP = Column("pileup", "binary", "uint8 [1000, channels]: what reads show at each position; `core/pileup.py` names the channels")
 
 REFERENCE_CONTIGS = Table(
     "referenceContigs",
@@ -48,7 +48,7 @@ READ_QUALITY = Table(
     ("sampleId",),
     (
         SAMPLE_ID,
-        Column("nReads", "bigint", "alignment records seen; those on a border between regions count in each"),
+        Column("nReads", "bigint", "alignment records that begin in the regions"),
         Column("dropped", "map<string, bigint>", "records dropped, by reason"),
         Column("nLowQualityBases", "bigint", "bases below the least base quality"),
         Column("nOverlappingBases", "bigint", "bases that the other read of the pair shows too, counted once"),
@@ -66,7 +66,7 @@ VARIANT_EXAMPLES = Table(
         *_WINDOW,
         Column("split", "string", "train, validation or test; neither a family nor a locus stands on two sides"),
         _PILEUP,
-        Column("snv", "binary", "int8 [1000]: genotype of the best-supported bases: 0 0/0, 1 0/1, 2 1/1, 3 1/2, -1 not known or not learnt from"),
+        Column("snv", "binary", "int8 [1000]: genotype of the best-supported bases: 0 0/0, 1 0/1, 2 1/1, 3 1/2, -1 not learnt from"),
         Column("indel", "binary", "int8 [1000]: the same of the indels that begin after a position"),
         Column("nMissedSnv", "int", "true SNV genotypes that the reads' two best-supported bases cannot tell"),
         Column("nMissedIndel", "int", "true indel genotypes that the reads' two best-supported indels cannot tell"),
@@ -87,9 +87,9 @@ VARIANT_CALLS = Table(
         Column("end", "bigint", "end of the reference allele or of the stretch, exclusive"),
         Column("referenceAllele", "string", "reference allele; empty for a stretch without a call"),
         Column("alternateAlleles", "array<string>", "the one alternate allele, left-aligned; empty for a stretch without a call"),
-        Column("calls", "array<int>", "copies as allele numbers: [0,1], [1,1], or [-1,-1] for no call; of two alternate alleles each has a row"),
-        Column("conditionalQuality", "int", "Phred-scaled chance that the call is wrong (GQ), at most 99; null without a call", nullable=True),
-        Column("depth", "int", "bases (for indels: reads across) that count at the position; null for a stretch without a call", nullable=True),
+        Column("calls", "array<int>", "allele numbers: [0,1], [1,1], or [-1,-1] for no call; of two alternate alleles each has a row"),
+        Column("conditionalQuality", "int", "Phred-scaled chance of a wrong call (GQ), at most 99; null without one", nullable=True),
+        Column("depth", "int", "bases (for indels: reads across) that count there; null without a call", nullable=True),
         Column("alleleDepths", "array<int>", "reads that show the reference and the alternate allele; null without a call", nullable=True),
         MODEL_VERSION,
         RUN_ID,

@@ -1,7 +1,7 @@
 """Systematic sequencing errors: the same wrong base at the same place, on one strand only, in everyone.
 
-Illumina's instruments read GGT as GGG at about one place in a thousand, on that strand alone (Meacham et al. 2011, BMC Bioinformatics 12:451).
-Qualities do not tell, so callers that trust them find variants there.
+Illumina's instruments read GGT as GGG at about one place in a thousand, on that strand alone (Meacham et al. 2011, BMC
+Bioinformatics 12:451). Qualities do not tell, so callers that trust them find variants there.
 """
 
 from __future__ import annotations

@@ -34,10 +34,10 @@ class Reads(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    people: int = Field(default=8, ge=0)
+    people: int = Field(default=9, ge=0)
     depth: float = Field(default=30, ge=1, le=1000)
     systematic_errors: float = Field(default=5e-4, ge=0, le=0.01)
-    bases_per_contig: int = Field(default=200_000, ge=1000, multiple_of=1000)
+    bases_per_contig: int = Field(default=300_000, ge=1000, multiple_of=1000)
 
 
 class SingleCell(BaseModel):

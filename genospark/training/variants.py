@@ -52,8 +52,8 @@ class TrainVariantsConfig(TrainConfig):
 
     network: VariantNetworkConfig = VariantNetworkConfig()
     batch_size: int = Field(8, ge=1)
-    epochs: int = Field(12, ge=0)
-    patience: int = Field(3, ge=1)
+    epochs: int = Field(16, ge=0)
+    patience: int = Field(4, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
     base_errors: list[PositiveFloat] = Field([5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
     indel_errors: list[PositiveFloat] = Field([2e-3, 1e-2, 3e-2, 8e-2], min_length=1)

@@ -287,7 +287,7 @@ def test_systematic_errors_are_of_one_strand_at_the_same_places_in_everyone() ->
     both = shown[0] & shown[1]
     assert 60 < both.sum() < 200
     for strand, motif in ((0, b"GGT"), (1, b"ACC")):
-        for place in np.flatnonzero(both[strand]):
-            first = place - 2 if strand == 0 else place
+        for site in np.flatnonzero(both[strand]):
+            first = site - 2 if strand == 0 else site
             assert sequence[first : first + 3].tobytes() == motif
     assert (shown[0] & shown[1]).sum() > 0.8 * shown[0].sum()

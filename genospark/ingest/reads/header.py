@@ -1,0 +1,146 @@
+"""The header of a BAM: whose reads a file holds, on which contigs, and whether the file can be read by region."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genospark.errors import InputError
+from genospark.ingest.reads.index import find_index
+from genospark.ingest.reads.reference import reference_contigs
+from genospark.ingest.vcf import bgzf
+
+BROKEN = "copy or download the file again, or make it anew with `samtools sort`, and check it with `samtools quickcheck`"
+_NOT_BAM = "give a BAM file that is sorted and indexed (`samtools sort`, then `samtools index`)"
+_NAMED_CONTIGS = 5
+
+
+@dataclass(frozen=True)
+class AlignmentHeader:
+    """What the header of a BAM says.
+
+    Attributes:
+        path: File.
+        sample_id: The one sample (SM) of all read groups.
+        contigs: Length of each contig in base pairs, in the order of the file.
+    """
+
+    path: str
+    sample_id: str
+    contigs: dict[str, int]
+
+
+def read_alignment_header(path: str | Path) -> AlignmentHeader:
+    """Read and check the header of a BAM.
+
+    Raises:
+        InputError: The file is absent, no BAM, truncated, not sorted by coordinate, without an index, or of no or several samples.
+    """
+    path = str(path)
+    text, contigs = _read(path)
+    try:
+        bgzf.check_end(path)
+    except InputError as error:
+        raise InputError(error.problem, BROKEN) from error
+    lines = [line.split("\t") for line in text.splitlines()]
+    order = next((field[3:] for line in lines if line[0] == "@HD" for field in line if field.startswith("SO:")), "unknown")
+    if order not in ("coordinate", "unknown"):
+        raise InputError(
+            f"{path}: the reads are not sorted by coordinate (the header says SO:{order})",
+            "sort and index the file: `samtools sort -o sorted.bam FILE`, then `samtools index sorted.bam`",
+        )
+    sample_id = _sample_id(path, lines)
+    find_index(path)
+    return AlignmentHeader(path, sample_id, contigs)
+
+
+def check_reference(header: AlignmentHeader, fasta: str | Path) -> None:
+    """Check that the reads were aligned to a reference with the names and lengths of this one.
+
+    Args:
+        header: Header of a BAM.
+        fasta: FASTA file with a ``.fai`` index; it may hold more contigs than the BAM.
+
+    Raises:
+        InputError: A contig of the BAM is absent from the FASTA or has another length there, or the FASTA has no index.
+    """
+    lengths = reference_contigs(fasta)
+    absent = [name for name in header.contigs if name not in lengths]
+    other = [name for name in header.contigs if name in lengths and lengths[name] != header.contigs[name]]
+    if absent:
+        turned = [name.removeprefix("chr") if name.startswith("chr") else f"chr{name}" for name in absent]
+        hint = " (they differ by the prefix chr)" if any(name in lengths for name in turned) else ""
+        raise InputError(
+            f"{header.path}: {len(absent)} contigs are not in {fasta}: {', '.join(absent[:_NAMED_CONTIGS])}{hint}",
+            "give the FASTA file that the reads were aligned to",
+        )
+    if other:
+        found = ", ".join(f"{name} ({header.contigs[name]} and {lengths[name]} bp)" for name in other[:_NAMED_CONTIGS])
+        raise InputError(
+            f"{header.path}: {len(other)} contigs have another length in {fasta}: {found}",
+            "give the FASTA file that the reads were aligned to; these two are different genome builds",
+        )
+
+
+def inflate(path: str, start: int) -> Iterator[tuple[int, bytes]]:
+    """``bgzf.blocks`` with advice for BAM files."""
+    try:
+        yield from bgzf.blocks(path, start)
+    except InputError as error:
+        raise InputError(error.problem, BROKEN) from error
+
+
+def _read(path: str) -> tuple[str, dict[str, int]]:
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror})", "check the path and its permissions") from error
+    if head.startswith(b"CRAM"):
+        raise InputError(f"{path}: a CRAM file, not a BAM file", "convert it: `samtools view -b -T reference.fa -o new.bam FILE`")
+    if bgzf.block_bytes(head) is None:
+        raise InputError(f"{path}: not a BAM file: no BGZF block begins at its first byte", _NOT_BAM)
+    data = bytearray()
+    for _, piece in inflate(path, 0):
+        data += piece
+        if not data.startswith(b"BAM\1"):
+            break
+        try:
+            return _parse(data)
+        except struct.error:
+            continue
+    if not data.startswith(b"BAM\1"):
+        raise InputError(f"{path}: not a BAM file: its content begins with {bytes(data[:8])!r}", _NOT_BAM)
+    raise InputError(f"{path}: the file is truncated within its header", BROKEN)
+
+
+def _parse(data: bytearray) -> tuple[str, dict[str, int]]:
+    """Text and contigs of a header; ``struct.error`` where ``data`` ends before it does."""
+    (text_bytes,) = struct.unpack_from("<I", data, 4)
+    (n_contigs,) = struct.unpack_from("<I", data, 8 + text_bytes)
+    at = 12 + text_bytes
+    contigs: dict[str, int] = {}
+    for _ in range(n_contigs):
+        (name_bytes,) = struct.unpack_from("<I", data, at)
+        name, length = struct.unpack_from(f"<{name_bytes}sI", data, at + 4)
+        contigs[name.rstrip(b"\0").decode()] = length
+        at += 8 + name_bytes
+    return bytes(data[8 : 8 + text_bytes]).rstrip(b"\0").decode(errors="replace"), contigs
+
+
+def _sample_id(path: str, lines: list[list[str]]) -> str:
+    groups = [line for line in lines if line[0] == "@RG"]
+    samples = sorted({field[3:] for line in groups for field in line if field.startswith("SM:")} - {""})
+    if not samples:
+        raise InputError(
+            f"{path}: no read group (@RG) names a sample (SM)",
+            "name it: `samtools addreplacerg -r ID:1 -r SM:NAME -o new.bam FILE`, then `samtools index new.bam`",
+        )
+    if len(samples) > 1:
+        raise InputError(
+            f"{path}: reads of {len(samples)} samples: {', '.join(samples[:_NAMED_CONTIGS])}",
+            "give one file a person: `samtools split` makes one for each read group",
+        )
+    return samples[0]

@@ -1,0 +1,142 @@
+"""Pile up the reads of a region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pysam
+
+from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP
+from genospark.errors import InputError
+from genospark.ingest.reads.candidates import Candidates
+from genospark.ingest.reads.channels import to_bytes
+from genospark.ingest.reads.cigars import read_cigars
+from genospark.ingest.reads.evidence import Batch, gather
+from genospark.ingest.reads.filters import CROWDED, CROWDED_LOW, DROP_REASONS, KEPT, LOW_MAPPING_QUALITY, ReadFilters, classify
+from genospark.ingest.reads.header import read_alignment_header
+from genospark.ingest.reads.index import first_offset
+from genospark.ingest.reads.records import Records, RecordStream
+from genospark.ingest.reads.reference import open_reference, reference_codes
+from genospark.ingest.reads.regions import Region
+
+SLICE_BP = 1 << 16
+"""Positions whose counts are held as wide numbers at once."""
+
+
+@dataclass(frozen=True)
+class Pileup:
+    """Evidence of a region.
+
+    Attributes:
+        region: Region.
+        tensor: (positions, CHANNELS) uint8, see ``genospark.core.pileup``.
+        candidates: Indels with enough support.
+        reads: Reads that begin in the region, and for each of ``DROP_REASONS`` how many of them were dropped. A read counts
+            in the region it begins in, so regions add up.
+        bases: Bases that count.
+        bases_below_quality: Bases of kept reads below the least quality.
+        bases_of_mates: Bases given up for those of the other read of the pair.
+    """
+
+    region: Region
+    tensor: npt.NDArray[np.uint8]
+    candidates: Candidates
+    reads: dict[str, int]
+    bases: int
+    bases_below_quality: int
+    bases_of_mates: int
+
+    @property
+    def mean_depth(self) -> float:
+        """Bases that count per position of the region."""
+        return self.bases / len(self.tensor)
+
+
+def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = None) -> Pileup:
+    """Pile up the reads over each position of a region.
+
+    What is found at a position does not depend on where the region begins and ends. Memory: the reads of a batch (2 MiB of
+    records), those that overlap its last position, and the tensor.
+
+    Args:
+        region: Region of an indexed BAM that is sorted by coordinate.
+        fasta: Reference the reads were aligned to, with a ``.fai`` index.
+        filters: Which reads and bases count.
+
+    Raises:
+        InputError: The file, its index or the reference is damaged, absent, or does not fit the region.
+    """
+    filters = filters or ReadFilters()
+    contigs = read_alignment_header(region.path).contigs
+    if region.contig_name not in contigs:
+        raise InputError(f"{region.path}: no contig {region.contig_name}", "plan regions from the header of this file")
+    contig = list(contigs).index(region.contig_name)
+    with open_reference(fasta) as reference:
+        return _Piler(region, reference, filters, contigs[region.contig_name]).run(contig)
+
+
+def windows(pileup: Pileup) -> npt.NDArray[np.uint8]:
+    """(windows, WINDOW_BP, CHANNELS) the tensor as windows, without a copy."""
+    return pileup.tensor.reshape(-1, WINDOW_BP, len(CHANNELS))
+
+
+class _Piler:
+    def __init__(self, region: Region, reference: pysam.FastaFile, filters: ReadFilters, contig_bp: int) -> None:
+        self.region, self.reference, self.filters = region, reference, filters
+        self.end = min(region.end, contig_bp)
+        self.tensor = np.zeros((region.end - region.start, len(CHANNELS)), np.uint8)
+        self.candidates: list[Candidates] = []
+        self.seen = 0
+        self.dropped = np.zeros(len(DROP_REASONS) + 1, np.int64)
+        self.bases = self.below = self.of_mates = 0
+
+    def run(self, contig: int) -> Pileup:
+        codes = reference_codes(self.reference, self.region.contig_name, self.region.start, self.region.end)
+        self.tensor[:, INDEX["reference"]] = codes
+        offset = first_offset(self.region.path, contig, self.region.start)
+        if offset is not None:
+            self._read(RecordStream(self.region.path, offset, contig, self.end))
+        return Pileup(
+            region=self.region,
+            tensor=self.tensor,
+            candidates=Candidates.joined(self.candidates),
+            reads={"seen": self.seen, **dict(zip(DROP_REASONS, self.dropped[1:].tolist(), strict=True))},
+            bases=self.bases,
+            bases_below_quality=self.below,
+            bases_of_mates=self.of_mates,
+        )
+
+    def _read(self, stream: RecordStream) -> None:
+        done, carried, n_carried = self.region.start, b"", 0
+        while not stream.finished:
+            records = stream.read(carried)
+            pieces, end = read_cigars(records)
+            state = classify(records, end, self.filters)
+            self._count(records, state, n_carried)
+            # All reads over the positions before the start of the last one are known.
+            known = self.end if stream.finished else min(self.end, int(records.start[-1]) if len(records) else done)
+            for start in range(done, known, SLICE_BP):
+                self._pile(Batch(records, pieces, end, state), start, min(start + SLICE_BP, known))
+            done = max(done, known)
+            kept = np.flatnonzero((end > done) & ((state == KEPT) | (state == LOW_MAPPING_QUALITY)))
+            data = memoryview(records.buffer.data)
+            carried = b"".join(data[at:after] for at, after in zip(records.at[kept].tolist(), records.after[kept].tolist(), strict=True))
+            n_carried = len(kept)
+
+    def _count(self, records: Records, state: npt.NDArray[np.int64], n_carried: int) -> None:
+        new = records.start >= self.region.start
+        new[:n_carried] &= state[:n_carried] == CROWDED
+        self.seen += int(np.count_nonzero(new[n_carried:]))
+        reason = np.where(state == CROWDED_LOW, LOW_MAPPING_QUALITY, state)
+        self.dropped += np.bincount(reason[new], minlength=len(self.dropped))
+
+    def _pile(self, batch: Batch, start: int, end: int) -> None:
+        evidence, below, of_mates = gather(batch, start, end, self.reference, self.region.contig_name, self.filters)
+        self.tensor[start - self.region.start : end - self.region.start] = to_bytes(evidence, start)
+        self.candidates.append(evidence.candidates)
+        self.bases += int(evidence.bases.sum())
+        self.below += below
+        self.of_mates += of_mates
