@@ -60,7 +60,7 @@ def build_features(config: BuildVariantFeaturesConfig, spark: SparkSession) -> s
 
 def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     warehouse = run.warehouse
-    windows = warehouse.read("readWindows").drop("runId")
+    windows = warehouse.read("readWindows").drop("runId", "regionQuality")
     people = _people(warehouse, windows, config)
     run.note(**{f"{side} people": int((people["split"] == side).sum()) for side in SPLITS})
     locus = f.concat_ws(":", "contigName", f.floor(f.col("start") / config.locus_bp))

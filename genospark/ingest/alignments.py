@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 from pydantic import Field
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -32,7 +31,7 @@ from genospark.ingest.reads.reference import reference_contigs
 
 _INDELS = "array<struct<position: bigint, rank: int, referenceAllele: string, alternateAllele: string>>"
 # Windows of a region, and with the first of them what became of the region's reads (JSON).
-_ROWS = f"sampleId string, contigName string, start bigint, pileup binary, indels {_INDELS}, quality string"
+_ROWS = f"sampleId string, contigName string, start bigint, pileup binary, indels {_INDELS}, regionQuality string"
 _INDEL_TYPE = pa.struct(
     [("position", pa.int64()), ("rank", pa.int32()), ("referenceAllele", pa.string()), ("alternateAllele", pa.string())]
 )
@@ -110,15 +109,12 @@ def read_bed(path: Path) -> list[tuple[str, int, int]]:
 
 def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:
     spark = run.warehouse.spark
-    rows = pile(spark, regions, str(reference), config.filters).persist(StorageLevel.DISK_ONLY)
-    try:
-        with step(f"ingest-reads: {len(headers)} file(s), {len(regions)} region(s)"):
-            count = rows.count()
-        run.note(people=len(headers), windows=count)
-        run.write("readWindows", rows.drop("quality"))
-        run.write("readQuality", _quality(rows))
-    finally:
-        rows.unpersist()
+    rows = pile(spark, regions, str(reference), config.filters)
+    # Written once and never kept: windows are the bulk of the data.
+    with step(f"ingest-reads: {len(headers)} file(s), {len(regions)} region(s)"):
+        run.write("readWindows", rows)
+    run.note(people=len(headers), windows=run.outputs[-1].rows)
+    run.write("readQuality", _quality(run.warehouse.written(run.outputs[-1])))
     contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
     run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
 
@@ -152,12 +148,13 @@ def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatc
         pa.array([[dict(zip(_INDEL_NAMES, entry, strict=True)) for entry in window] for window in indels], pa.list_(_INDEL_TYPE)),
         pa.array([json.dumps(counts | {"positions": len(found.tensor)}), *[None] * (n - 1)], pa.string()),
     ]
-    return pa.RecordBatch.from_arrays(columns, ["sampleId", "contigName", "start", "pileup", "indels", "quality"])
+    return pa.RecordBatch.from_arrays(columns, ["sampleId", "contigName", "start", "pileup", "indels", "regionQuality"])
 
 
 def _quality(rows: DataFrame) -> DataFrame:
     counts = "reads map<string, bigint>, low bigint, mates bigint, bases bigint, positions bigint"
-    read = rows.where("quality is not null").select("sampleId", f.from_json("quality", counts).alias("q")).select("sampleId", "q.*")
+    parsed = f.from_json("regionQuality", counts).alias("q")
+    read = rows.where("regionQuality is not null").select("sampleId", parsed).select("sampleId", "q.*")
     sums = read.groupBy("sampleId").agg(
         f.sum(f.col("reads")["seen"]).alias("nReads"),
         f.collect_list("reads").alias("reads"),

@@ -36,6 +36,7 @@ READ_WINDOWS = Table(
             "array<struct<position: bigint, rank: int, referenceAllele: string, alternateAllele: string>>",
             "left-aligned insertions and deletions that reads show: base before them (0-based), rank by support (1, 2), alleles",
         ),
+        Column("regionQuality", "string", "in the first window of each region that was read at once: its counts, JSON", nullable=True),
         RUN_ID,
     ),
     partitions=("contigName",),

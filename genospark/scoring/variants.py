@@ -67,7 +67,7 @@ def _score(run: Run, config: ScoreVariantsConfig, bundle: Bundle, target: Path) 
     model = VariantModel.of(bundle)
     contigs = {row["contigName"]: row["lengthBp"] for row in warehouse.read("referenceContigs").orderBy("contigIndex").collect()}
     settings = json.dumps({"contigs": contigs, "min_depth": config.min_depth, "min_quality": config.min_quality})
-    windows = warehouse.read("readWindows").drop("runId")
+    windows = warehouse.read("readWindows").drop("runId", "regionQuality")
     calls = predicted(windows, bundle, caller(settings), CALLS)
     calls = calls.withColumn("modelVersion", f.lit(bundle.version)).sortWithinPartitions("contigName", "start", "sampleId")
     run.write("variantCalls", calls)

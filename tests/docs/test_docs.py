@@ -32,13 +32,22 @@ def test_readme_begins_with_the_two_commands_that_ci_runs() -> None:
 def test_readme_commands_run(cohort: Cohort, tmp_path: Path) -> None:
     """The README's commands as they stand, with the small cohort in the place of the demo's."""
     commands = [command for command in _commands("README.md") if not command.startswith("make ")]
-    assert len(commands) == 3
+    assert len(commands) == 4
+    shown = []
     for command in commands:
+        command = command.replace("$(cat docs/person.sql)", (ROOT / "docs" / "person.sql").read_text())
         words = shlex.split(command.replace("demo/input", str(cohort.files)).replace("--warehouse demo", f"--warehouse {cohort.path}"))
         words = [str(tmp_path / "W") if word == "W" else word for word in words]
         ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
         assert ran.returncode == 0, ran.stderr[-2000:]
-    assert {"common", "rarer"} <= set(ran.stdout.split())
+        shown.append(ran.stdout)
+    assert shown[2] == shown[3]
+    assert len(set(shown[3].split()) & {"common", "rarer"}) > 0
+
+
+def test_readme_shows_the_query_that_its_commands_run() -> None:
+    (shown,) = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown == (ROOT / "docs" / "person.sql").read_text()
 
 
 def test_usage_commands_are_the_command_lines() -> None:
