@@ -21,7 +21,8 @@ SMALL: dict[str, dict[str, Any]] = {
             "variants": 600,
             "genes": 20,
             "seed": 11,
-            "reads": {"people": 5, "bases_per_contig": 40_000},
+            "contig_bases": 250_000,
+            "reads": {"people": 5, "bases_per_contig": 80_000, "depth": 20, "systematic_errors": 0},
             "diseases": [{"name": "common", "prevalence": 0.4}, {"name": "rarer", "prevalence": 0.2}],
         }
     },
@@ -29,8 +30,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "train expression": {"epochs": 2, "network": {"hidden": [8]}},
     "build-features risk": {"variants": 100, "expression": 30},
     "train risk": {"epochs": 3, "network": {"hidden": [8]}},
-    "build-features variants": {"locus_bp": 4000},
+    "build-features variants": {"locus_bp": 8000},
     "train variants": {"epochs": 2, "network": {"units": 4}},
+    "build-features function": {"components": 8, "min_genes": 1, "fractions": (0.5, 0.25, 0.25)},
+    "train function": {"epochs": 3, "network": {"hidden": [8]}},
+    "infer-network": {"own": {"steps": 100}, "forest": {"trees": 10}},
 }
 
 

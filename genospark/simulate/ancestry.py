@@ -16,7 +16,6 @@ from genospark.simulate.arrays import Bools, Bytes, Ints
 POPULATIONS = ("YRI", "CEU", "CHB")
 RECOMBINATION_RATE = 1e-8  # crossovers per base and meiosis
 MUTATION_RATE = 1.29e-8  # per base and generation
-START_LENGTH_BP = 2_500_000
 MAX_LENGTH_BP = 2**29  # the last base a .tbi index can address
 MARGIN_BP = 1000  # no variants at the ends, so that reads and windows around any variant stay on the contig
 YEARS_PER_GENERATION = 25
@@ -69,15 +68,18 @@ def _polymorphic(trees: tskit.TreeSequence, cohort_nodes: Ints) -> Ints:
     return np.flatnonzero(good)
 
 
-def draw_founders(population: Ints, in_cohort: Bools, n_sites: int, rng: np.random.Generator, progress: Callable[[str], None]) -> Sites:
+def draw_founders(
+    population: Ints, in_cohort: Bools, n_sites: int, length: int, rng: np.random.Generator, progress: Callable[[str], None]
+) -> Sites:
     """Draw the founders' chromosomes of one contig and a random choice of sites that are polymorphic in the cohort.
 
-    Where 2.5 Mb hold too few such sites, the contig grows until it holds enough.
+    Where the contig holds too few such sites, it grows until it holds enough.
 
     Args:
         population: Index into ``POPULATIONS`` of each founder, [founders].
         in_cohort: Whether each founder belongs to the cohort, [founders].
         n_sites: Sites to choose.
+        length: Bases of the contig at first.
         rng: Random generator.
         progress: Told when the contig has to grow.
 
@@ -87,7 +89,6 @@ def draw_founders(population: Ints, in_cohort: Bools, n_sites: int, rng: np.rand
     order = np.argsort(population, kind="stable")  # msprime numbers chromosomes population by population
     samples = {name: int(n) for name, n in zip(POPULATIONS, np.bincount(population, minlength=3), strict=True) if n}
     cohort_nodes = np.flatnonzero(np.repeat(in_cohort[order], 2))
-    length = START_LENGTH_BP
     while length <= MAX_LENGTH_BP:
         trees = msprime.sim_ancestry(
             samples,

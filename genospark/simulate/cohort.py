@@ -72,7 +72,7 @@ def draw_cohort(config: SimulateConfig, progress: Callable[[str], None] = _quiet
     contigs = []
     for c, records in enumerate(np.array_split(np.arange(config.variants), config.contigs), start=1):
         progress(f"genotypes of {len(people):,} people on chr{c}")
-        contigs.append(draw_contig(f"chr{c}", len(records), people, stream(config.seed, "contig", c), progress))
+        contigs.append(draw_contig(f"chr{c}", len(records), config.contig_bases, people, stream(config.seed, "contig", c), progress))
     common = _common_variants(config, contigs)
 
     progress("covariates, expression and diseases")

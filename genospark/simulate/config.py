@@ -65,6 +65,7 @@ class SimulateConfig(BaseModel):
         fresh_people: Further people of other families, written apart (to score as new patients).
         variants: VCF data records, split evenly over the contigs.
         contigs: Contigs, named chr1, chr2, ...
+        contig_bases: Length of each; they grow where they would hold too few variants.
         genes: Genes, split evenly over the contigs.
         regulators: Transcription factors among the genes, spread over the contigs; a tenth of the genes where not given.
         terms: Terms that say what genes do, in two levels.
@@ -87,6 +88,7 @@ class SimulateConfig(BaseModel):
     fresh_people: int = Field(default=0, ge=0)
     variants: int = 20000
     contigs: int = Field(default=2, ge=1)
+    contig_bases: int = Field(default=2_500_000, ge=100_000)
     genes: int = Field(default=200, ge=1)
     regulators: int | None = Field(default=None, ge=0)
     terms: int = Field(default=8, ge=0)

@@ -43,12 +43,15 @@ def _merge_pairs(first: Bools, second: Bools, in_cohort: Bools) -> tuple[Bytes, 
     return merged.astype(np.uint8), both
 
 
-def draw_contig(name: str, n_records: int, people: People, rng: np.random.Generator, progress: Callable[[str], None]) -> Contig:
+def draw_contig(
+    name: str, n_records: int, length: int, people: People, rng: np.random.Generator, progress: Callable[[str], None]
+) -> Contig:
     """Draw one contig: founders from the coalescent, children by meiosis, then reference and alleles.
 
     Args:
         name: Name of the contig.
         n_records: VCF records, all polymorphic in the cohort.
+        length: Bases of the contig, more where it would hold too few polymorphic sites.
         people: Everyone, fresh people included.
         rng: Random generator.
         progress: Told what happens.
@@ -56,7 +59,7 @@ def draw_contig(name: str, n_records: int, people: People, rng: np.random.Genera
     founders = np.flatnonzero(people.founders)
     in_cohort = founders < people.n_cohort
     n_multi = round(MULTI_ALLELIC_SHARE * n_records)
-    sites = draw_founders(people.population[founders], in_cohort, n_records + n_multi, rng, progress)
+    sites = draw_founders(people.population[founders], in_cohort, n_records + n_multi, length, rng, progress)
 
     # Even sites may merge with their right neighbour, so that no site is used twice.
     pairs = np.sort(rng.choice((n_records + n_multi) // 2, size=n_multi, replace=False)) * 2
