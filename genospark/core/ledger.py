@@ -46,15 +46,20 @@ def exists(location: str) -> bool:
     return Path(location, "_delta_log").is_dir()
 
 
-def create(location: str, schema: str, partitions: list[str]) -> None:
+def create(location: str, columns: str, partitions: list[str]) -> None:
     """Makes an empty table, so that writers keep to its columns and to which of them may be null.
 
     Args:
         location: Folder.
-        schema: Columns, as the JSON of a Spark type, which is what Delta writes too.
+        columns: As the JSON of a Spark type, which is what Delta writes too.
         partitions: Partition columns.
     """
-    DeltaTable.create(location, schema=Schema.from_json(schema), partition_by=partitions or None)
+    DeltaTable.create(location, schema=Schema.from_json(columns), partition_by=partitions or None)
+
+
+def schema(location: str) -> str:
+    """Columns of the newest version, as the JSON of a Spark type."""
+    return str(DeltaTable(location).schema().to_json())
 
 
 def live_files(location: str, version: int | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -115,7 +116,7 @@ class Warehouse:
         location = self.location(name)
         self._create(entry, location)
         # Tables that an older version of the dictionary made are made anew.
-        outdated = _types(self.spark.read.format("delta").load(location).schema) != _types(spark_schema(entry))
+        outdated = _types(StructType.fromJson(json.loads(ledger.schema(location)))) != _types(spark_schema(entry))
         mark = uuid4().hex
         writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", outdated).option("userMetadata", mark)
         writer.save(location)
