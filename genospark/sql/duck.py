@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -62,19 +63,27 @@ def connect(warehouse: str) -> duckdb.DuckDBPyConnection:
     if not committed:
         raise TableError(f"{warehouse}: no tables there", "ingest something first, or name another folder with --warehouse")
     connection = duckdb.connect()
-    files: dict[str, list[str]] = {"runs": ledger.live_files(book.location("runs"))}
-    for part, run in committed.items():
+    places = [("runs", None), *((part, run["version"]) for part, run in committed.items())]
+    parts: dict[str, list[str]] = {}
+    for part, version in places:
         # A part of a table, such as one task's metrics, is a table of its own on disk.
-        files.setdefault(part.partition("/")[0], []).extend(ledger.live_files(book.location(part), run["version"]))
-    for name, paths in files.items():
-        connection.execute(f'CREATE VIEW "{name}" AS {_select(TABLES[name], paths)}')
+        name = part.partition("/")[0]
+        parts.setdefault(name, []).append(_select(TABLES[name], book.location(part), version))
+    for name, selects in parts.items():
+        connection.execute(f'CREATE VIEW "{name}" AS {" UNION ALL ".join(selects)}')
     return connection
 
 
-def _select(table: Table, paths: list[str]) -> str:
-    columns = ", ".join(f'"{column.name}"::{_type(column.type)} AS "{column.name}"' for column in table.columns)
+def _select(table: Table, location: str, version: int | None) -> str:
+    """The rows of one version, with the columns of the dictionary; those that an older version did not have are null."""
+    paths = ledger.live_files(location, version)
+    present = {field["name"] for field in json.loads(ledger.schema(location, version))["fields"]} if paths else set()
+    columns = ", ".join(
+        (f'"{column.name}"' if column.name in present else "NULL") + f'::{_type(column.type)} AS "{column.name}"'
+        for column in table.columns
+    )
     if not paths:
-        return "SELECT " + ", ".join(f'NULL::{_type(column.type)} AS "{column.name}"' for column in table.columns) + " WHERE false"
+        return f"SELECT {columns} WHERE false"
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     kinds = {column.name: _type(column.type) for column in table.columns if column.name in table.partitions}
     hive = f", hive_types = {{{', '.join(f'{name}: {kind}' for name, kind in kinds.items())}}}" if kinds else ""
