@@ -14,6 +14,13 @@ setup: $(READY)  ## build the environment in .venv (the others do so where neede
 demo: $(READY)  ## simulate a cohort and run every stage on it, into demo/
 	@$(BIN)/genospark demo --warehouse demo
 
+pack: $(READY)  ## archives that executors of a cluster unpack, into dist/
+	@$(BIN)/python deploy/pack.py
+
+demo-cluster: demo pack  ## every stage of the demo on a Spark cluster started here, into demo-cluster/, compared with demo/
+	@trap 'deploy/standalone stop' EXIT; trap 'exit 130' INT TERM; \
+	deploy/standalone start && $(BIN)/python benchmarks/cluster.py --local demo --cluster demo-cluster
+
 cohort-1000g: $(READY)  ## the whole main job on real data (see conf/cohort-1000g.yaml)
 	@$(BIN)/genospark run --config conf/cohort-1000g.yaml
 
@@ -32,6 +39,12 @@ test-all: lint  ## lint, and every test
 bench-first-light: $(READY)  ## AUC on fresh simulated people, into benchmarks/results
 	$(BIN)/python benchmarks/first_light.py
 
+bench-expression: $(READY)  ## R2 on held-out simulated families, r on yeast strains, into benchmarks/results
+	$(BIN)/python benchmarks/expression.py
+
+bench-insight: $(READY)  ## gene function and regulatory network where the truth is known, into benchmarks/results
+	$(BIN)/python benchmarks/insight.py
+
 bench-variants: $(READY)  ## calls of unseen people beside bcftools and freebayes, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
 
@@ -48,4 +61,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo cohort-1000g lint test test-all bench-first-light bench-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-insight bench-variants peers docs lock

@@ -79,7 +79,10 @@ def pin() -> None:
     """
     check_keras()
     # Not what the shell happens to have: another Python or Spark would run without our packages.
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    # Under spark-submit its settings have decided: on a cluster, workers have another Python than the driver.
+    if "PYSPARK_GATEWAY_PORT" not in os.environ or "PYSPARK_PYTHON" not in os.environ:
+        os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_HOME"] = str(spark_home())
     os.environ["JAVA_HOME"] = str(java_home())
     # TensorFlow's start-up remarks, in every process of a job.
@@ -116,4 +119,5 @@ def spark_submit() -> None:
     """Replaces this process by Spark's own spark-submit, with Python and Java pinned."""
     pin()
     program = spark_home() / "bin" / "spark-submit"
-    os.execv(program, [str(program), *sys.argv[1:]])
+    # The driver's Python is this one, whatever the workers' is.
+    os.execv(program, [str(program), "--conf", f"spark.pyspark.driver.python={sys.executable}", *sys.argv[1:]])

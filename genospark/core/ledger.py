@@ -57,9 +57,9 @@ def create(location: str, columns: str, partitions: list[str]) -> None:
     DeltaTable.create(location, schema=Schema.from_json(columns), partition_by=partitions or None)
 
 
-def schema(location: str) -> str:
-    """Columns of the newest version, as the JSON of a Spark type."""
-    return str(DeltaTable(location).schema().to_json())
+def schema(location: str, version: int | None = None) -> str:
+    """Columns of a version, the newest by default, as the JSON of a Spark type."""
+    return str(DeltaTable(location, version=version).schema().to_json())
 
 
 def live_files(location: str, version: int | None = None) -> list[str]:

@@ -78,7 +78,9 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
 
         depth = tf.reduce_sum(counts, axis=-1, keepdims=True)
         across = tf.reduce_sum(indel_counts, axis=-1, keepdims=True)
-        best = tf.nn.log_softmax(logits)
+        # What each strand alone says: real alleles are on both, many artefacts on one.
+        of_strands = [_log_posteriors(by_allele[..., strand], error, config.snv_rate) for strand in (0, 1)]
+        best = tf.nn.log_softmax(tf.concat([logits, tf.stack(of_strands, axis=-2)], axis=-2))
         signals = [
             reference,
             tf.reshape(by_allele, [*_leading(by_allele), 6]) / tf.maximum(depth[..., 0:1], 1.0),
@@ -88,7 +90,7 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
             channel("indel1_insertion", "indel2_insertion"),
             channel("mapping_quality") / _QUALITY,
             channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
-            tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), len(HEADS) * len(GENOTYPES)]),
+            tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 2) * len(GENOTYPES)]),
         ]
         return logits, tf.concat(signals, axis=-1)
 

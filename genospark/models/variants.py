@@ -28,9 +28,9 @@ class VariantNetworkConfig(Settings):
     """
 
     kind: Literal["cnn", "gru"] = "cnn"
-    units: PositiveInt = 24
+    units: PositiveInt = 16
     kernel: PositiveInt = 5
-    layers: PositiveInt = 2
+    layers: PositiveInt = 1
     dropout: float = Field(0.1, ge=0, lt=1)
 
 

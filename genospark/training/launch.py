@@ -39,10 +39,19 @@ def launch(spark: SparkSession, job: RankJob, ranks: int) -> RankResult:
         import horovod.spark
     logging.getLogger("horovod").setLevel(logging.WARNING)
     # Ranks are processes of their own: one thread each, or they take each other's cores.
-    settings = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "HOROVOD_LOG_LEVEL": "error", "PYTHONWARNINGS": "ignore"}
+    # They have their executor's environment; of the driver's, which may be another machine, they take nothing but these.
+    settings = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "HOROVOD_LOG_LEVEL": "error", "PYTHONWARNINGS": "ignore"}
     try:
         results: list[RankResult] = horovod.spark.run(
-            train_rank, args=(job,), num_proc=ranks, start_timeout=START_TIMEOUT_S, use_gloo=True, env=settings, verbose=0
+            train_rank,
+            args=(job,),
+            num_proc=ranks,
+            start_timeout=START_TIMEOUT_S,
+            use_gloo=True,
+            env=settings,
+            verbose=0,
+            # The workers' Python, not the driver's: on a cluster it is the one of the packed environment.
+            executable=spark.sparkContext.pythonExec,
         )
     except Exception as error:
         raise TrainingError(f"a rank failed: {error}", "the failed rank's own message stands above; mend it and run again") from error
