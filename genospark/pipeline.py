@@ -51,6 +51,7 @@ def demo_config(warehouse: str) -> PipelineConfig:
             "reference": f"{files}/reference.fa",
             "regions": f"{files}/reads/regions.bed",
         },
+        "infer-network": {"gold_standard": f"{files}/truth/network.tsv"},
     }
     return PipelineConfig(warehouse=warehouse, stages={name: settings.get(name, {}) for name in STAGES})
 
@@ -92,11 +93,16 @@ def summarise(warehouse: Warehouse) -> None:
 
 
 def results(warehouse: Warehouse) -> list[list[object]]:
-    """One row a task, target and metric of test examples: network and baseline side by side."""
+    """One row a task, target and metric of test examples: network and baseline side by side.
+
+    Where a task is measured over all its targets together, only that is shown; ``metrics`` has the rest.
+    """
     measured = warehouse.read("metrics").where("split = 'test' and model in ('network', 'baseline')").collect()
     models = {(m["task"], m["target"], m["metric"], m["model"]): m for m in measured}
     rows: list[list[object]] = []
-    for task, target, metric in sorted({key[:3] for key in models}):
+    keys = {key[:3] for key in models}
+    whole = {task for task, target, _ in keys if target.startswith("all")}
+    for task, target, metric in sorted(key for key in keys if key[0] not in whole or key[1].startswith("all")):
         network, baseline = (models.get((task, target, metric, model)) for model in ("network", "baseline"))
         one = network or baseline
         assert one is not None

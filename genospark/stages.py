@@ -69,10 +69,10 @@ STAGES = {
         ),
         Stage(
             "ingest-expression",
-            "expression tables -> expression",
+            "expression tables, single cells -> expression",
             "genospark.ingest.expression:ingest_expression",
             "IngestExpressionConfig",
-            f"TSV or BED file{_FILES}",
+            f"TSV, BED or h5ad file{_FILES}",
         ),
         Stage(
             "ingest-phenotypes",
@@ -82,13 +82,59 @@ STAGES = {
             f"[ROLE=]FILE with ROLE phenotypes (where none is given), covariates or pedigree{_FILES}",
         ),
         Stage(
+            "ingest-genes",
+            "gene annotation, regulators, terms -> genes, geneTerms",
+            "genospark.ingest.genes:ingest_genes",
+            "IngestGenesConfig",
+            f"[ROLE=]FILE with ROLE genes (GTF or GFF3, where none is given), terms or regulators{_FILES}",
+        ),
+        Stage(
+            "ingest-reads",
+            "aligned reads -> readWindows, readQuality, referenceContigs",
+            "genospark.ingest.alignments:ingest_reads",
+            "IngestReadsConfig",
+            f"BAM file{_FILES}",
+        ),
+        Stage(
+            "build-features expression",
+            "people -> expressionFeatures, expressionExamples",
+            "genospark.features.expression:build_features",
+            "BuildExpressionFeaturesConfig",
+        ),
+        Stage(
+            "train expression", "expressionExamples -> a bundle and metrics", "genospark.training.expression:train", "TrainExpressionConfig"
+        ),
+        Stage(
+            "score expression",
+            "a bundle and people -> expressionPredictions",
+            "genospark.scoring.expression:score",
+            "ScoreExpressionConfig",
+        ),
+        Stage(
             "build-features risk",
             "people -> riskFeatures, riskTargets, riskExamples",
             "genospark.features.risk:build_features",
             "BuildRiskFeaturesConfig",
         ),
         Stage("train risk", "riskExamples -> a bundle and metrics", "genospark.training.risk:train", "TrainRiskConfig"),
+        Stage(
+            "build-features variants",
+            "reads and genotypes -> variantExamples",
+            "genospark.features.variants:build_features",
+            "BuildVariantFeaturesConfig",
+        ),
+        Stage("train variants", "variantExamples -> a bundle and metrics", "genospark.training.variants:train", "TrainVariantsConfig"),
+        Stage("score variants", "a bundle and reads -> variantCalls, VCF", "genospark.scoring.variants:score", "ScoreVariantsConfig"),
         Stage("score risk", "a bundle and people -> riskScores", "genospark.scoring.risk:score", "ScoreRiskConfig"),
+        Stage(
+            "build-features function",
+            "genes -> functionFeatures, functionTerms, functionExamples",
+            "genospark.features.function:build_features",
+            "BuildFunctionFeaturesConfig",
+        ),
+        Stage("train function", "functionExamples -> a bundle and metrics", "genospark.training.function:train", "TrainFunctionConfig"),
+        Stage("score function", "a bundle and genes -> geneFunctions", "genospark.scoring.function:score", "ScoreFunctionConfig"),
+        Stage("infer-network", "expression -> regulatoryEdges", "genospark.insight.regulation:infer_network", "InferNetworkConfig"),
     )
 }
 

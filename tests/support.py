@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "train risk": {"epochs": 3, "network": {"hidden": [8]}},
     "build-features variants": {"locus_bp": 8000},
     "train variants": {"epochs": 2, "network": {"units": 4}},
-    "build-features function": {"components": 8, "min_genes": 1, "fractions": (0.5, 0.25, 0.25)},
+    "build-features function": {"components": 8, "min_genes": 1, "fractions": (0.5, 0.25, 0.25), "seed": 4},
     "train function": {"epochs": 3, "network": {"hidden": [8]}},
     "infer-network": {"own": {"steps": 100}, "forest": {"trees": 10}},
 }

@@ -7,19 +7,20 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 
-from genospark.core.config import StageConfig
+from genospark.core.config import Fractions, StageConfig
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features.association import associate, expression_values, variant_values
 from genospark.features.fusion import fuse
+from genospark.features.people import with_sides
 from genospark.features.selection import best
 from genospark.features.specification import to_rows
-from genospark.features.split import SPLITS, families_of, split_of
+from genospark.features.split import SPLITS
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 
 
@@ -40,20 +41,13 @@ class BuildRiskFeaturesConfig(StageConfig):
 
     variants: int = Field(1000, ge=1)
     expression: int = Field(100, ge=0)
-    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    fractions: Fractions = (0.7, 0.15, 0.15)
     seed: int = 1
     min_call_rate: float = Field(0.9, ge=0, le=1)
     min_allele_count: int = Field(10, ge=1)
     expression_transform: Literal["log1p", "none"] = "log1p"
     require_expression: bool = False
     row_groups: int = Field(8, ge=1)
-
-    @field_validator("fractions")
-    @classmethod
-    def _add_to_one(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
-        if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-            raise ValueError(f"{fractions} are not three shares that add to 1")
-        return fractions
 
 
 def build_features(config: BuildRiskFeaturesConfig, spark: SparkSession) -> str:
@@ -101,7 +95,7 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     prevalence = people.labels[people.training].mean()
     targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
     run.write("riskTargets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
-    fused = fuse(warehouse, spec).rows.drop("expressionCoverage")
+    fused = fuse(warehouse, spec).rows.drop("expressionCoverage", "predictedExpressionShare")
     known = people.table[["sampleId", "familyId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
     labelled = fused.join(
         warehouse.spark.createDataFrame(known, "sampleId string, familyId string, split string, labels binary"), "sampleId"
@@ -124,11 +118,7 @@ def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
             "check that the VCF and the phenotype file name people the same way",
         )
     table, labels = table.loc[common], labels.loc[common]
-    table["familyId"] = table["sampleId"]
-    if warehouse.producer("pedigree"):
-        pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
-        table["familyId"] = table["sampleId"].map(families_of(pedigree)).fillna(table["sampleId"])
-    table["split"] = split_of(table["familyId"], config.fractions, config.seed)
+    table = with_sides(warehouse, table, config.fractions, config.seed)
     covariates = pd.DataFrame(index=common)
     if warehouse.producer("covariates"):
         covariates = _wide(warehouse.read("covariates"), "covariate", "covariateValue").reindex(common)

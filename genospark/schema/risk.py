@@ -74,6 +74,11 @@ RISK_SCORES = Table(
         Column("logisticProbability", "double", "probability by the L1 logistic regression alone, not calibrated"),
         Column("variantCoverage", "double", "share of the model's variants that the scored tables have"),
         Column("expressionCoverage", "double", "share of the model's expression features measured for this person"),
+        Column(
+            "predictedExpressionShare",
+            "double",
+            "share of them taken from `expressionPredictions`, for people of whom none was measured; else 0",
+        ),
         MODEL_VERSION,
         RUN_ID,
     ),

@@ -26,10 +26,12 @@ class ScoreRiskConfig(StageConfig):
     Attributes:
         bundle: Folder of the bundle; the one that this warehouse trained last where not given.
         min_variant_coverage: Least share of the model's variants that the cohort must have.
+        predicted_expression: Take ``expressionPredictions`` for people of whom none of the model's expression was measured.
     """
 
     bundle: str | None = None
     min_variant_coverage: float = Field(0.75, ge=0, le=1)
+    predicted_expression: bool = False
 
 
 def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
@@ -46,7 +48,7 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
     warehouse = Warehouse(spark, config.warehouse)
     bundle = chosen(warehouse, TASK, config.bundle)
     optional = [name for name in ("expression", "covariates") if warehouse.producer(name)]
-    tables = ["variants", "genotypes", "samples", *optional]
+    tables = ["variants", "genotypes", "samples", *optional, *(["expressionPredictions"] if config.predicted_expression else [])]
     work = config.model_copy(update={"bundle": bundle.version})
     return run_stage(
         "score risk", work, warehouse, lambda run: _score(run, config, bundle), tables=tables, facts={"bundle": bundle.version}
@@ -55,7 +57,7 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
 
 def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
     model = RiskModel.of(bundle)
-    fused = fuse(run.warehouse, model.spec)
+    fused = fuse(run.warehouse, model.spec, config.predicted_expression)
     total = len(model.spec.variants)
     coverage = fused.variants_found / total
     run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
@@ -75,6 +77,7 @@ def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
 def _probabilities(rows: DataFrame, model: RiskModel) -> DataFrame:
     """Logits of each person to one row a disease."""
     diseases = list(model.spec.diseases)
+    shares = ["expressionCoverage", "predictedExpressionShare"]
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -87,10 +90,10 @@ def _probabilities(rows: DataFrame, model: RiskModel) -> DataFrame:
                     batch.column("sampleId").take(pa.array(person)),
                     pa.array(diseases * batch.num_rows),
                     *(pa.array(p.ravel()) for p in (model.default_probability(network, logistic), sigmoid(network), sigmoid(logistic))),
-                    batch.column("expressionCoverage").take(pa.array(person)),
+                    *(batch.column(name).take(pa.array(person)) for name in shares),
                 ],
-                ["sampleId", "disease", "riskProbability", "networkProbability", "logisticProbability", "expressionCoverage"],
+                ["sampleId", "disease", "riskProbability", "networkProbability", "logisticProbability", *shares],
             )
 
     probabilities = "riskProbability double, networkProbability double, logisticProbability double"
-    return rows.mapInArrow(work, f"sampleId string, disease string, {probabilities}, expressionCoverage double")
+    return rows.mapInArrow(work, f"sampleId string, disease string, {probabilities}, {', '.join(f'{name} double' for name in shares)}")

@@ -22,10 +22,38 @@ TASK = "expression"
 Kernels = dict[str, NDArray[np.float32]]
 
 
-def fields(spec: ExpressionSpec) -> tuple[Field, Field, Field]:
-    """What the network is fed: panel, packed calls, cell type."""
+def fields(spec: ExpressionSpec) -> tuple[Field, ...]:
+    """What the network is fed: cell type, and panel and packed calls where there are any."""
     panel = Field("panel", "float32", (len(spec.states), len(spec.panel)), float("nan"))
-    return panel, Field("calls", "uint8", (spec.call_bytes,), 255), Field("cellTypeIndex", "int32", (1,))
+    calls = Field("calls", "uint8", (spec.call_bytes,), 255)
+    return Field("cellTypeIndex", "int32", (1,)), *([panel] if spec.panel else []), *([calls] if spec.variants else [])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the linear model is fed.
+
+    Attributes:
+        panel: Standardised, NaN for missing, [examples, states, panel].
+        variants: Standardised copies of the alternate allele, 0 for missing, [examples, variants].
+        types: Cell types [examples].
+    """
+
+    panel: NDArray[np.float32]
+    variants: NDArray[np.float32]
+    types: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, spec: ExpressionSpec, given: dict[str, NDArray[Any]]) -> Inputs:
+        """From what the network is fed."""
+        types = given["cellTypeIndex"][:, 0]
+        panel = given["panel"] if spec.panel else np.zeros((len(types), len(spec.states), 0), np.float32)
+        variants = np.zeros((len(types), 0), np.float32)
+        if spec.variants:
+            calls = unpack(given["calls"], len(spec.variants))
+            means, deviations = spec.variant_scale()
+            variants = np.where(calls == MISSING, np.float32(0), (calls - means) / deviations).astype(np.float32)
+        return cls(panel, variants, types)
 
 
 @dataclass(frozen=True)
@@ -123,29 +151,9 @@ class ExpressionModel:
         return share * network + (1 - share) * baseline
 
 
-def standardised_copies(spec: ExpressionSpec, packed: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Standardised copies of the alternate allele [examples, variants] of packed calls; missing ones are the mean, 0."""
-    calls = unpack(packed, len(spec.variants))
-    means, deviations = spec.variant_scale()
-    return np.where(calls == MISSING, np.float32(0), (calls - means) / deviations).astype(np.float32)
-
-
-def linear_prediction(
-    spec: ExpressionSpec, kernels: Kernels, panel: NDArray[np.float32], variants: NDArray[np.float32], types: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """What ``LinearSkip`` says, in NumPy.
-
-    Args:
-        spec: Genes, contexts and variants.
-        kernels: Weights.
-        panel: Standardised, NaN for missing, [examples, states, panel].
-        variants: Standardised copies [examples, variants].
-        types: Cell types [examples].
-
-    Returns:
-        Standardised expression [examples, passes, states, targets].
-    """
-    seen = np.nan_to_num(panel).reshape(len(panel), -1)
+def linear_prediction(spec: ExpressionSpec, kernels: Kernels, given: Inputs) -> NDArray[np.float32]:
+    """What ``LinearSkip`` says, in NumPy: standardised expression [examples, passes, states, targets]."""
+    seen, variants, types = np.nan_to_num(given.panel).reshape(len(given.panel), -1), given.variants, given.types
     total = kernels["intercept"][:, types].transpose(1, 0, 2).copy()
     for which in np.unique(types):
         rows = types == which
@@ -157,7 +165,7 @@ def linear_prediction(
                 total[rows, number] += variants[rows] @ dense[which % len(dense)]
             if "cis" in kernels:
                 total[rows, number] += own_prediction(spec, kernels["cis"][number, which], variants[rows])
-    return total.reshape(len(panel), spec.passes, len(spec.states), len(spec.targets))
+    return total.reshape(len(types), spec.passes, len(spec.states), len(spec.targets))
 
 
 def own_prediction(spec: ExpressionSpec, kernel: NDArray[np.float32], variants: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -183,9 +191,9 @@ def predictor(bundle: Bundle) -> Predictor:
     network = model.network()
 
     def predict(batch: pa.RecordBatch) -> list[pa.Array]:
-        panel, calls, types = (field.read(batch.column(field.name).to_pylist()) for field in fields(model.spec))
-        by_network = network({"panel": panel, "calls": calls, "cellTypeIndex": types}, training=False).numpy()
-        by_linear = linear_prediction(model.spec, model.linear, panel, standardised_copies(model.spec, calls), types[:, 0])
+        given = {field.name: field.read(batch.column(field.name).to_pylist()) for field in fields(model.spec)}
+        by_network = network(given, training=False).numpy()
+        by_linear = linear_prediction(model.spec, model.linear, Inputs.of(model.spec, given))
         return [pa.array([row.astype("<f4").tobytes() for row in said], pa.binary()) for said in (by_network, by_linear)]
 
     return predict
