@@ -47,7 +47,8 @@ def test_profiles_and_components_are_those_of_numpy(cohort: Cohort, monkeypatch:
     places, shares = gene_components(found, 5)
     found.blocks.unpersist()
     left, sizes, _ = np.linalg.svd(expected, full_matrices=False)
-    assert shares == pytest.approx(sizes[:5] ** 2 / (sizes**2).sum(), rel=1e-4)
+    # Subspace iteration stops after some passes: the last components are near, not exact.
+    assert shares == pytest.approx(sizes[:5] ** 2 / (sizes**2).sum(), rel=1e-3)
     truth = left[:, :5] * sizes[:5]
     assert np.abs(left[:, :5].T @ places).max(axis=0) == pytest.approx(np.linalg.norm(places, axis=0), rel=1e-3)
     assert places @ places.T == pytest.approx(truth @ truth.T / (truth**2).mean(), abs=1e-2)
@@ -159,5 +160,5 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
     found = _sides(np.array(["G2", "G1", "G3"], object), BuildFunctionFeaturesConfig(warehouse="w", splits=str(path)))
     assert list(found.fillna("none")) == ["train", "test", "none"]
     path.write_text("geneId\tsplit\nG1\tvalid\n")
-    with pytest.raises(InputError, match="not a table of geneId and split"):
+    with pytest.raises(InputError, match="none of train, validation, test"):
         _sides(np.array(["G1"], object), BuildFunctionFeaturesConfig(warehouse="w", splits=str(path)))

@@ -44,21 +44,18 @@ def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
 
 
 def test_jobs_write_what_the_functions_write(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
-    """Each job on a copy of the small cohort's warehouse, through spark-submit, rewrites the tables with the same content."""
-    files = cohort.files
-    inputs = {
-        "ingest-vcf": [f"{files}/genotypes.vcf.gz"],
-        "ingest-expression": [f"{files}/expression.*.gz"],
-        "ingest-phenotypes": [f"{files}/phenotypes.tsv", f"covariates={files}/covariates.tsv", f"pedigree={files}/pedigree.ped"],
-    }
+    """Each job on a copy of the small cohort's warehouse, through spark-submit, rewrites the tables with the same content.
+
+    Of the jobs with a task one task each: tests/cluster submits every stage.
+    """
 
     def submit(stages: list[str]) -> Path:
         copy = tmp_path / stages[0]
         shutil.copytree(cohort.path, copy)
         for stage in stages:
-            settings = (cohort.config.stages[stage] or {}).items()
-            overrides = [word for key, value in settings if key != "inputs" for word in ("--set", f"{key}={json.dumps(value)}")]
-            chosen = [word for path in inputs.get(stage, []) for word in ("--input", path)]
+            settings = dict(cohort.config.stages[stage] or {})
+            chosen = [word for path in settings.pop("inputs", []) for word in ("--input", path)]
+            overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
             entry = STAGES[stage]
             command = [BIN / "spark-submit", f"jobs/{entry.job}.py", *([entry.task] if entry.task else [])]
             command += ["--config", f"conf/{entry.config_file}", "--warehouse", copy, "--rerun"]
@@ -67,22 +64,33 @@ def test_jobs_write_what_the_functions_write(cohort: Cohort, spark: SparkSession
         return copy
 
     # Two at a time, as there are two cores; what a list needs from the other one is in its copy.
-    lists = [["simulate", "ingest-vcf", "build-features risk", "score risk"], ["ingest-expression", "ingest-phenotypes", "train risk"]]
-    assert sorted(lists[0] + lists[1]) == sorted(STAGES)
+    written = (
+        {
+            "simulate": (),
+            "ingest-vcf": ("variants", "genotypes", "samples"),
+            "ingest-reads": ("readWindows", "referenceContigs"),
+            "build-features variants": ("variantExamples",),
+            "score variants": ("variantCalls",),
+        },
+        {
+            "ingest-expression": ("expression",),
+            "ingest-phenotypes": ("phenotypes", "covariates", "pedigree"),
+            "ingest-genes": ("genes", "geneTerms"),
+            "train risk": ("metrics/risk",),
+            "infer-network": ("regulatoryEdges",),
+        },
+    )
+    assert {STAGES[stage].job for half in written for stage in half} == {stage.job for stage in STAGES.values()}
     with ThreadPoolExecutor(2) as pool:
-        copies = list(pool.map(submit, lists))
-    written = {
-        0: ("variants", "genotypes", "samples", "riskExamples", "riskFeatures", "riskScores"),
-        1: ("expression", "phenotypes", "metrics"),
-    }
-    for place, names in written.items():
-        for name in names:
-            found, expected = (Warehouse(spark, str(path)).read(name) for path in (copies[place], cohort.path))
+        copies = list(pool.map(submit, map(list, written)))
+    for copy, half in zip(copies, written, strict=True):
+        for name in (name for names in half.values() for name in names):
+            found, expected = (Warehouse(spark, str(path)).read(name) for path in (copy, cohort.path))
             assert found.exceptAll(expected).count() == 0, name
             assert found.count() == expected.count(), name
-    names = ("genotypes.vcf.gz", "expression.tsv.gz", "truth/people.tsv")
-    for name in names:
-        assert (copies[0] / "input" / name).read_bytes() == (files / name).read_bytes()
+    for name in ("genotypes.vcf.gz", "expression.tsv.gz", "truth/people.tsv"):
+        assert (copies[0] / "input" / name).read_bytes() == (cohort.files / name).read_bytes()
+    assert (copies[0] / "calls.vcf.gz").read_bytes() == (cohort.path / "calls.vcf.gz").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -142,5 +142,5 @@ def test_people_without_expression_are_scored_and_say_so(cohort: Cohort, spark: 
 def test_a_missing_bundle_is_said(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no bundle there"):
         score(ScoreRiskConfig(warehouse=str(cohort.path), bundle=str(tmp_path / "risk-x")), spark)
-    with pytest.raises(TableError, match="no bundle was trained here"):
+    with pytest.raises(TableError, match="no bundle was trained for risk here"):
         score(ScoreRiskConfig(warehouse=str(tmp_path)), spark)

@@ -112,11 +112,14 @@ def test_metrics_are_those_of_the_predictions(cohort: Cohort) -> None:
         assert overall[model, "all"] > overall[model, "all, without panel"] > 0
 
 
-def test_training_lowers_the_validation_loss_and_says_what_was_tried(cohort: Cohort) -> None:
+def test_the_network_starts_at_the_best_linear_model(cohort: Cohort) -> None:
+    """The ranks' first validation loss is the linear models' error, with the panel (weight .8) and without (.2)."""
     lineage = load(cohort.path / "bundles" / last_version(cohort.warehouse, "expression"), "expression").lineage
-    assert len(lineage["losses"]) == 3
-    assert min(lineage["losses"]) < lineage["losses"][0]
     with_panel, alone = lineage["linearModels"]
-    assert len(with_panel) == 6
-    assert [entry["validationError"] for entry in with_panel] == sorted(entry["validationError"] for entry in with_panel)
-    assert with_panel[0]["validationError"] < alone[0]["validationError"] < 1
+    errors = [entry["validationError"] for entry in with_panel]
+    assert len(errors) == 6
+    assert errors == sorted(errors)
+    assert errors[0] < alone[0]["validationError"] < 1
+    assert len(lineage["losses"]) == 3
+    # Heads are two states, each with both losses; its mean is taken over heads.
+    assert lineage["losses"][0] == pytest.approx((0.8 * errors[0] + 0.2 * alone[0]["validationError"]) / 2, rel=0.02)
