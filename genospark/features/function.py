@@ -161,7 +161,10 @@ def _sides(labelled: NDArray[np.object_], config: BuildFunctionFeaturesConfig) -
     if config.splits is None:
         names = pd.Series(labelled, index=labelled)
         return dealt(names, config.fractions, config.seed)
-    given = pd.read_csv(config.splits, sep="\t", dtype=str)
-    if not {"geneId", "split"} <= set(given) or not set(given["split"].dropna()) <= set(SPLITS):
-        raise InputError(f"{config.splits}: not a table of geneId and split", f"name the columns so, and the splits {', '.join(SPLITS)}")
+    try:
+        given = pd.read_csv(config.splits, sep="\t", dtype=str)[["geneId", "split"]].dropna()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{config.splits}: not a table of geneId and split ({error})", "name the columns so, tab-separated") from None
+    if not set(given["split"]) <= set(SPLITS):
+        raise InputError(f"{config.splits}: a split is none of {', '.join(SPLITS)}", "write these names")
     return given.drop_duplicates("geneId").set_index("geneId")["split"].reindex(labelled)

@@ -20,6 +20,8 @@ from genospark.tasks.predict import Predictor, with_predictions
 from genospark.tasks.problem import Field, Problem, Tensors
 
 TASK = "function"
+# Genes that are voted on at once, so that memory is bounded.
+_GENES = 500
 
 
 def from_tables(warehouse: Warehouse) -> TermSpec:
@@ -111,20 +113,35 @@ class Neighbours:
         Returns:
             [genes, terms].
         """
-        cosines = _unit(embedding) @ _unit(self.embedding).T
+        return self.counted(*self.nearest(genes, embedding), prevalence)
+
+    def nearest(self, genes: Sequence[str], embedding: NDArray[np.float32]) -> tuple[NDArray[np.int64], Floats]:
+        """Indices of the voting genes, the nearest first, and their cosines, [genes, votes] each."""
         place = {gene: index for index, gene in enumerate(self.genes)}
-        for row, gene in enumerate(genes):
-            if gene in place:
-                cosines[row, place[gene]] = -np.inf
-        count = min(self.count, len(self.genes))
-        # Ties by place, so that the result does not hang on the sort.
-        nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
-        chosen = np.take_along_axis(cosines, nearest, axis=1)
-        weights = np.where(chosen > 0, np.maximum(chosen, 1e-12) ** self.power, 0.0)
-        labels = self.labels[nearest]
-        known = ~np.isnan(labels)
-        for_ = np.einsum("gn,gnt->gt", weights, np.where(known, labels, 0))
-        return np.asarray((for_ + prevalence) / (np.einsum("gn,gnt->gt", weights, known) + 1))
+        own, voters = np.array([place.get(gene, -1) for gene in genes], np.int64), _unit(self.embedding).T
+        found = []
+        for first in range(0, len(genes), _GENES):
+            part = slice(first, first + _GENES)
+            cosines = _unit(embedding[part]) @ voters
+            mine = np.flatnonzero(own[part] >= 0)
+            cosines[mine, own[part][mine]] = -np.inf
+            # Ties by place, so that the result does not hang on the sort.
+            order = np.argsort(-cosines, axis=1, kind="stable")[:, : self.count]
+            found.append((order, np.take_along_axis(cosines, order, axis=1)))
+        return np.concatenate([order for order, _ in found]), np.concatenate([cosines for _, cosines in found])
+
+    def counted(self, nearest: NDArray[np.int64], cosines: Floats, prevalence: Floats) -> Floats:
+        """See ``votes``."""
+        shares = np.empty((len(nearest), len(prevalence)))
+        known = ~np.isnan(self.labels)
+        labels = np.where(known, self.labels, 0)
+        for first in range(0, len(nearest), _GENES):
+            part = slice(first, first + _GENES)
+            weights = np.zeros((len(nearest[part]), len(self.genes)))
+            votes = np.where(cosines[part] > 0, np.maximum(cosines[part], 1e-12) ** self.power, 0.0)
+            np.put_along_axis(weights, nearest[part], votes, axis=1)
+            shares[part] = (weights @ labels + prevalence) / (weights @ known + 1)
+        return shares
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -23,11 +23,13 @@ def fit(training: Genes, validation: Genes, prevalence: Floats, counts: list[int
         counts: Numbers of neighbours to choose from.
         powers: Powers of the cosine to choose from.
     """
+    counts = sorted({min(count, len(training[0])) for count in counts})
+    order, cosines = Neighbours(*training, counts[-1], 0.0).nearest(validation[0], validation[1])
     best: tuple[float, Neighbours] | None = None
-    for count in sorted({min(count, len(training[0])) for count in counts}):
+    for count in counts:
         for power in powers:
             voters = Neighbours(*training, count, power)
-            score = micro_precision(voters.votes(validation[0], validation[1], prevalence), validation[2])
+            score = micro_precision(voters.counted(order[:, :count], cosines[:, :count], prevalence), validation[2])
             if best is None or score > best[0]:
                 best = (score, voters)
     assert best is not None

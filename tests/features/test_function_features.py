@@ -44,11 +44,12 @@ def test_profiles_and_components_are_those_of_numpy(cohort: Cohort, monkeypatch:
     assert found.of(np.arange(len(found.genes))[::-1]) == pytest.approx(expected[::-1], abs=1e-4)
     whole, _ = gene_components(found, 5)
     monkeypatch.setattr("genospark.features.components._AT_ONCE", 0)
+    # Twenty genes have a flat spectrum: subspace iteration takes its time to tell the fifth component from the rest.
+    monkeypatch.setattr("genospark.features.components._PASSES", 40)
     places, shares = gene_components(found, 5)
     found.blocks.unpersist()
     left, sizes, _ = np.linalg.svd(expected, full_matrices=False)
-    # Subspace iteration stops after some passes: the last components are near, not exact.
-    assert shares == pytest.approx(sizes[:5] ** 2 / (sizes**2).sum(), rel=1e-3)
+    assert shares == pytest.approx(sizes[:5] ** 2 / (sizes**2).sum(), rel=1e-4)
     truth = left[:, :5] * sizes[:5]
     assert np.abs(left[:, :5].T @ places).max(axis=0) == pytest.approx(np.linalg.norm(places, axis=0), rel=1e-3)
     assert places @ places.T == pytest.approx(truth @ truth.T / (truth**2).mean(), abs=1e-2)
