@@ -214,7 +214,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--work", type=Path, help="keep files and tables here")
     options.add_argument("--only", choices=["simulated", "yeast"], help="measure one part and write nothing")
-    options.add_argument("--folds", type=int, default=10, help="of the yeast strains")
+    options.add_argument("--folds", type=int, default=5, help="of the yeast strains")
     chosen = options.parse_args()
     configure_logging()
     spark = session("genospark bench")
