@@ -92,7 +92,7 @@ def check_cluster(spark_settings: list[str]) -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError:
         raise SetupError(f"no Spark master at {settings['spark.master']}", "start one: deploy/standalone start") from None
-    for archive in settings["spark.archives"].split(","):
+    for archive in [*settings["spark.archives"].split(","), *settings.get("spark.files", "").split(",")]:
         if not (ROOT / archive.partition("#")[0]).exists():
             raise SetupError(f"no {archive.partition('#')[0]}", "run `make pack`")
 

@@ -1,7 +1,7 @@
-"""Packs what executors need: ``dist/environment.tar.gz``, the locked packages, and ``dist/genospark.zip``, our own code.
+"""Packs what executors need: ``dist/environment.pack``, the locked packages, and ``dist/genospark.tar.gz``, our own code.
 
-The environment is a relocatable one, made by uv: executors unpack it where they run. It is made again only when the lock, this file or
-the nodes' Python changed; the code, which changes often and is small, is packed every time.
+The environment is a relocatable one, made by uv: the code's archive brings the script that unpacks it once a node. It is made again only
+when the lock, this file or the nodes' Python changed; the code, which changes often and is small, is packed every time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import tarfile
 import tempfile
 import time
 import tomllib
-import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -26,8 +25,10 @@ from genospark.errors import GenosparkError, SetupError
 ROOT = Path(__file__).resolve().parents[1]
 UV = ROOT / ".tools" / "bin" / "uv"
 DIST = ROOT / "dist"
-ENVIRONMENT = DIST / "environment.tar.gz"
-CODE = DIST / "genospark.zip"
+# A tar.gz; Spark unpacks files of that suffix in every executor by itself.
+ENVIRONMENT = DIST / "environment.pack"
+CODE = DIST / "genospark.tar.gz"
+STAMP = DIST / "environment.key"
 
 # The nodes' own Python 3.11, at this path on all of them: the system's, or else the one under this environment.
 SYSTEM_PYTHON = "/usr/bin/python3.11"
@@ -51,17 +52,17 @@ def environment_key() -> str:
     digest = hashlib.sha256(f"{NODE_PYTHON} {needed}".encode())
     for path in (ROOT / "requirements.lock", Path(__file__)):
         digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
 
 
 def pack_environment() -> None:
-    """Makes ``dist/environment.tar.gz``, unless it is the one of this lock.
+    """Makes ``dist/environment.pack``, unless it is the one of this lock.
 
     Raises:
         SetupError: There is no such Python, or the packages cannot be installed.
     """
-    key, stamp = environment_key(), DIST / "environment.key"
-    if ENVIRONMENT.exists() and stamp.exists() and stamp.read_text() == key:
+    key = environment_key()
+    if ENVIRONMENT.exists() and STAMP.exists() and STAMP.read_text().strip() == key:
         print(f"pack: {ENVIRONMENT.relative_to(ROOT)} is up to date ({_size(ENVIRONMENT)})")
         return
     if not shutil.which(NODE_PYTHON):
@@ -74,16 +75,16 @@ def pack_environment() -> None:
         _uv("venv", "--relocatable", "--python", NODE_PYTHON, str(made))
         # What pyproject.toml needs to run, at the versions and with the hashes of the lock, and nothing of what develops it.
         _uv("pip", "install", "--python", str(python), "--verify-hashes", "-r", "pyproject.toml", "-c", "requirements.lock")
-        partial = Path(scratch, "environment.tar.gz")
+        partial = Path(scratch, "environment.pack")
         with (
             igzip_threaded.open(partial, "wb", compresslevel=3, threads=os.cpu_count() or 1) as stream,
             tarfile.open(fileobj=stream, mode="w|") as archive,
         ):
             for path in sorted(made.iterdir()):
                 archive.add(path, path.name, filter=_kept)
-        stamp.unlink(missing_ok=True)
+        STAMP.unlink(missing_ok=True)
         partial.replace(ENVIRONMENT)
-    stamp.write_text(key)
+    STAMP.write_text(f"{key}\n")
     print(f"pack: {ENVIRONMENT.relative_to(ROOT)} made in {time.monotonic() - started:.0f} s ({_size(ENVIRONMENT)})")
 
 
@@ -97,14 +98,13 @@ def _kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def pack_code() -> None:
-    """Makes ``dist/genospark.zip``: the package, without what the packages need."""
-    DIST.mkdir(exist_ok=True)
+    """Makes ``dist/genospark.tar.gz``: the package, which environment it needs, and `python`, which unpacks that."""
     partial = CODE.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted((ROOT / "genospark").rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                # A fixed time: the same code is the same archive.
-                archive.writestr(zipfile.ZipInfo(str(path.relative_to(ROOT))), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    with tarfile.open(partial, "w:gz") as archive:
+        archive.add(ROOT / "deploy" / "packed_python", "python", filter=_kept)
+        archive.add(STAMP, STAMP.name, filter=_kept)
+        for path in sorted((ROOT / "genospark").rglob("*.py")):
+            archive.add(path, str(path.relative_to(ROOT)), filter=_kept)
     partial.replace(CODE)
     print(f"pack: {CODE.relative_to(ROOT)} ({_size(CODE)})")
 

@@ -92,10 +92,12 @@ def test_executors_run_the_packed_environment_and_nothing_else(cluster: Cluster,
     assert ran.returncode == 0, ran.stderr[-3000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert len({executor["folder"] for executor in found}) == 2
+    assert len([path for path in (cluster.folder / "cache").iterdir() if path.is_dir()]) == 1
     for executor in found:
         assert executor["folder"].startswith(f"{cluster.folder}/worker-")
-        for path in (executor["python"], *executor["modules"]):
-            assert Path(executor["folder"]) in Path(path).parents
+        own, *packages = executor["modules"]
+        assert Path(executor["folder"]) in Path(own).parents
+        assert all(cluster.folder / "cache" in Path(path).parents for path in (executor["python"], *packages))
         assert not [path for path in executor["path"] if path.startswith(str(ROOT))]
         assert "LEAKED" not in executor["environment"]
         assert str(ROOT) not in json.dumps(executor["environment"])
