@@ -163,8 +163,7 @@ def _variants(
     if config.variants == "none":
         return (), cis_of([], len(targets))
     columns = training["sampleIndex"].to_numpy(np.int64)
-    n_samples = warehouse.read("samples").count()
-    calls = cis.training_calls(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
+    calls = cis.training_calls(warehouse.read("genotypes"), columns, config.min_call_rate, config.min_allele_count)
     key = ["contigName", "start", "referenceAllele", "alternateAllele"]
     if config.variants == "all":
         rows: pd.DataFrame = calls.drop("calls").toPandas()

@@ -156,10 +156,9 @@ def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSp
     if len(adjusting) < raw.shape[1]:
         run.note(covariates_not_adjusted_for=sorted(set(map(str, raw)) - set(adjusting)))
     filled = filled[adjusting]
-    n_samples = warehouse.read("samples").count()
     with step("build-features risk: association of variants (glow.gwas)"):
         columns = training["sampleIndex"].to_numpy(np.int64)
-        values = variant_values(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
+        values = variant_values(warehouse.read("genotypes"), columns, config.min_call_rate, config.min_allele_count)
         variants = best(associate(values, labels, filled, config.variants), config.variants)
     if variants.empty:
         raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
