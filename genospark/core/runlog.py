@@ -19,6 +19,7 @@ import genospark
 from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.core.failures import user_error
+from genospark.core.ledger import REMOVED
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse, Written
 from genospark.errors import InputError
@@ -55,7 +56,13 @@ class Run:
     def write(self, name: str, rows: DataFrame) -> None:
         """Replaces the rows of a table of the warehouse."""
         with step(f"{self.stage}: writing {name}"):
-            self.outputs.append(self.warehouse.write(name, rows, self.run_id))
+            written = self.warehouse.write(name, rows, self.run_id)
+        # What is written twice counts as it was written last.
+        self.outputs = [*(entry for entry in self.outputs if entry.table != name), written]
+
+    def remove(self, name: str) -> None:
+        """Takes a table, or a part of one, away once the run is committed."""
+        self.outputs.append(Written(name, REMOVED, 0))
 
     def note(self, **counts: Any) -> None:
         """Keeps counts and warnings for ``runs`` and says them in the log."""
@@ -78,7 +85,7 @@ class Run:
                 "finishedAt": datetime.now(UTC),
             }
         )
-        for written in self.outputs:
+        for written in (entry for entry in self.outputs if entry.version != REMOVED):
             log.info("%s: %d rows in %s", self.stage, written.rows, self.warehouse.location(written.table))
         log.info("%s: done, run %s", self.stage, self.run_id)
         log.info('look at it with: %s sql --warehouse %s "SELECT ..."', command(), self.warehouse.path)
@@ -113,7 +120,7 @@ def run_stage(
         TableError: One of `tables` is not there.
     """
     read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
-    read += [("table", _table(warehouse, name)) for name in tables or []]
+    read += [("table", entry) for name in tables or [] for entry in _parts(warehouse, name)]
     read += [(key, Input(key, 0, value)) for key, value in (facts or {}).items()]
     inputs = [entry for _, entry in read]
     contents = sorted((role, entry.sha256) for role, entry in read)
@@ -135,9 +142,16 @@ def run_stage(
 
 
 def is_current(warehouse: Warehouse, run_id: str) -> bool:
-    """True where a committed run of that id is still the last one of all tables it wrote."""
-    mine = [row for row in warehouse.committed() if row["runId"] == run_id]
-    return bool(mine) and len(mine) == len(mine[0]["outputs"])
+    """True where a committed run of that id is still the last one of all tables it wrote.
+
+    Of a batch its own parts count: tables that put all batches together are written by each of them.
+    """
+    last = {name: run for name, run in warehouse.committed().items() if run["runId"] == run_id}
+    if not last:
+        return False
+    written = {output["table"] for run in last.values() for output in run["outputs"]}
+    own = {name for name in written if "/" in name} or written
+    return own <= set(last)
 
 
 def _file(path: Path) -> Input:
@@ -148,11 +162,10 @@ def _file(path: Path) -> Input:
         raise InputError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
-def _table(warehouse: Warehouse, name: str) -> Input:
+def _parts(warehouse: Warehouse, name: str) -> list[Input]:
     warehouse.read(name)
-    producer = warehouse.producer(name)
-    assert producer is not None
-    return Input(f"table {name} version {producer['version']}", 0, f"{name}:{producer['runId']}")
+    found = [(part, warehouse.committed()[part]) for part in warehouse.parts(name)]
+    return [Input(f"table {part} version {run['version']}", 0, f"{part}:{run['runId']}") for part, run in found]
 
 
 @cache

@@ -31,7 +31,7 @@ def build_features(config: BuildExpressionFeaturesConfig, spark: SparkSession) -
     """
     warehouse = Warehouse(spark, config.warehouse)
     variants = [] if config.variants == "none" else ["variants", "genotypes"]
-    optional = [name for name in ("genes", "pedigree") if warehouse.producer(name)]
+    optional = [name for name in ("genes", "pedigree") if warehouse.has(name)]
     tables = ["expression", "samples", *variants, *optional]
     return run_stage("build-features expression", config, warehouse, lambda run: _build(run, config), tables=tables)
 

@@ -86,7 +86,7 @@ def row_bytes(spec: ExpressionSpec) -> int:
 
 def _measured(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame | None:
     """Standardised panel and targets, [states, genes] each, and the share of the panel that is known."""
-    if not warehouse.producer("expression"):
+    if not warehouse.has("expression"):
         return None
     spark = warehouse.spark
     n_panel, n_targets = len(spec.panel), len(spec.targets)

@@ -64,7 +64,7 @@ def fuse(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = F
 def _measurements(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool) -> DataFrame | None:
     """Standardised expression and covariates: sampleId, measurements (float32), expressionCoverage, predictedExpressionShare."""
     parts = _expression(warehouse, spec, predicted_expression) if spec.expression else []
-    if spec.covariates and warehouse.producer("covariates"):
+    if spec.covariates and warehouse.has("covariates"):
         named = [(x.name, len(spec.expression) + index) for index, x in enumerate(spec.covariates)]
         wanted = warehouse.spark.createDataFrame(named, "covariate string, place int")
         rows = warehouse.read("covariates").join(f.broadcast(wanted), "covariate")
@@ -105,7 +105,7 @@ def _expression(warehouse: Warehouse, spec: FeatureSpec, predicted: bool) -> lis
     key = ["geneId", "cellType", "state"]
     wanted = f.broadcast(warehouse.spark.createDataFrame(places, "geneId string, cellType string, state string, place int"))
     parts = []
-    if warehouse.producer("expression"):
+    if warehouse.has("expression"):
         rows = warehouse.read("expression").join(wanted, key)
         parts.append(rows.selectExpr("sampleId", "place", "expressionValue as value", "false as predicted"))
     if predicted:

@@ -60,7 +60,7 @@ def build_features(config: BuildRiskFeaturesConfig, spark: SparkSession) -> str:
         TableError: A table is missing, no people are in common, or a disease has too few cases among the training people.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.producer(name)]
+    optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.has(name)]
     tables = ["variants", "genotypes", "samples", "phenotypes", *optional]
     return run_stage("build-features risk", config, warehouse, lambda run: _build(run, config), tables=tables)
 
@@ -120,7 +120,7 @@ def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
     table, labels = table.loc[common], labels.loc[common]
     table = with_sides(warehouse, table, config.fractions, config.seed)
     covariates = pd.DataFrame(index=common)
-    if warehouse.producer("covariates"):
+    if warehouse.has("covariates"):
         covariates = _wide(warehouse.read("covariates"), "covariate", "covariateValue").reindex(common)
     return People(table, labels, covariates)
 
@@ -163,7 +163,7 @@ def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSp
     if variants.empty:
         raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
     expression = pd.DataFrame()
-    if warehouse.producer("expression") and config.expression:
+    if warehouse.has("expression") and config.expression:
         with step("build-features risk: association of expression (glow.gwas)"):
             order = training[["sampleId"]].assign(place=range(len(training)))
             measured = expression_values(warehouse.read("expression"), order, config.expression_transform)

@@ -54,7 +54,7 @@ def build_features(config: BuildVariantFeaturesConfig, spark: SparkSession) -> s
         TableError: A table is missing, or fewer than three families have both reads and genotypes.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    tables = ["readWindows", "genotypes", "samples", *(["pedigree"] if warehouse.producer("pedigree") else [])]
+    tables = ["readWindows", "genotypes", "samples", *(["pedigree"] if warehouse.has("pedigree") else [])]
     return run_stage("build-features variants", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 
@@ -85,7 +85,7 @@ def _people(warehouse: Warehouse, windows: DataFrame, config: BuildVariantFeatur
     people: pd.DataFrame = windows.select("sampleId").distinct().join(warehouse.read("samples"), "sampleId").drop("runId").toPandas()
     people = people.sort_values("sampleIndex", ignore_index=True)
     families = people["sampleId"]
-    if warehouse.producer("pedigree"):
+    if warehouse.has("pedigree"):
         pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
         families = people["sampleId"].map(families_of(pedigree)).fillna(people["sampleId"])
     if families.nunique() < len(SPLITS):

@@ -11,12 +11,13 @@ from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from genospark.core.config import StageConfig, expand
+from genospark.core.config import BatchConfig, expand
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
+from genospark.ingest.batches import write_batch
 from genospark.ingest.reads import (
     AlignmentHeader,
     ReadFilters,
@@ -38,7 +39,7 @@ _INDEL_TYPE = pa.struct(
 _INDEL_NAMES = [field.name for field in _INDEL_TYPE]
 
 
-class IngestReadsConfig(StageConfig):
+class IngestReadsConfig(BatchConfig):
     """Settings of ``ingest-reads``.
 
     Attributes:
@@ -109,14 +110,24 @@ def read_bed(path: Path) -> list[tuple[str, int, int]]:
 
 def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:
     spark = run.warehouse.spark
+    contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
+    _check_same_reference(run.warehouse, config.batch, contigs)
     rows = pile(spark, regions, str(reference), config.filters)
     # Written once and never kept: windows are the bulk of the data.
     with step(f"ingest-reads: {len(headers)} file(s), {len(regions)} region(s)"):
-        run.write("readWindows", rows)
-    run.note(people=len(headers), windows=run.outputs[-1].rows)
-    run.write("readQuality", _quality(run.warehouse.written(run.outputs[-1])))
-    contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
+        write_batch(run, "readWindows", rows, config, ["sampleId", "contigName", "start"])
+    written = run.outputs[-1]
+    run.note(people=len(headers), windows=written.rows)
+    write_batch(run, "readQuality", _quality(run.warehouse.written(written)), config, ["sampleId"])
     run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
+
+
+def _check_same_reference(warehouse: Warehouse, batch: str, contigs: list[tuple[str, int, int]]) -> None:
+    """Reads of all batches have to be aligned to one reference."""
+    if warehouse.other_parts(f"readWindows/{batch}"):
+        known = {(row["contigName"], row["contigIndex"], row["lengthBp"]) for row in warehouse.read("referenceContigs").collect()}
+        if known != set(contigs):
+            raise InputError(f"{warehouse.path}: other batches are aligned to another reference", "align all reads to one reference")
 
 
 def pile(spark: SparkSession, regions: list[Region], reference: str, filters: ReadFilters) -> DataFrame:

@@ -11,10 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
-from genospark.core.config import StageConfig, expand
+from genospark.core.config import BatchConfig, expand
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
+from genospark.ingest.batches import write_batch
 from genospark.ingest.pseudobulk import UNIT, PseudobulkSettings, count_cells, read_pseudobulk
 from genospark.ingest.tabular import numbers, read_table, require, unique
 
@@ -25,7 +26,7 @@ BED_COLUMNS = ["chr", "start", "end", "gene", "length", "strand"]
 ROWS = "sampleId string, geneId string, cellType string, state string, expressionValue double, expressionUnit string"
 
 
-class IngestExpressionConfig(StageConfig):
+class IngestExpressionConfig(BatchConfig):
     """Settings of ``ingest-expression``.
 
     Attributes:
@@ -76,7 +77,7 @@ def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None
                 f"expression of {gene} in {cell_type}, {state} of {person} stands in more than one file",
                 "name each file once, and give files of different cell types or states their columns",
             )
-        run.write("expression", rows)
+        write_batch(run, "expression", rows, config, KEYS)
         seen = rows.selectExpr("count(distinct sampleId)", "count(distinct geneId)").collect()[0]
         run.note(people=seen[0], genes=seen[1])
         _note_cells(run, config, [path for path in files if path.suffix == H5AD])

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from genospark.core.config import Settings, StageConfig
+from genospark.core.config import BatchConfig, Settings
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
+from genospark.ingest.batches import write_batch
 from genospark.ingest.roles import by_role
 from genospark.ingest.tabular import numbers, read_table, read_text, require, unique
+from genospark.schema import table
 
 ROLES = ("phenotypes", "covariates", "pedigree")
 # How the first column of a pedigree with a header may be called, where no # says that it is one.
@@ -35,7 +37,7 @@ class Target(Settings):
     controls: list[str] = []
 
 
-class IngestPhenotypesConfig(StageConfig):
+class IngestPhenotypesConfig(BatchConfig):
     """Settings of ``ingest-phenotypes``.
 
     Attributes:
@@ -66,20 +68,20 @@ def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> st
 
 def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]]) -> None:
     labels = _joined([read_labels(path, config) for path in roles["phenotypes"]], roles["phenotypes"], ["sampleId", "disease"])
-    _write(run, "phenotypes", labels, "sampleId string, disease string, label tinyint")
+    _write(run, config, "phenotypes", labels, "sampleId string, disease string, label tinyint")
     if paths := roles.get("covariates"):
         covariates = _joined([read_covariates(path, config.sample_column) for path in paths], paths, ["sampleId", "covariate"])
-        _write(run, "covariates", covariates, "sampleId string, covariate string, covariateValue double")
+        _write(run, config, "covariates", covariates, "sampleId string, covariate string, covariateValue double")
     if paths := roles.get("pedigree"):
         pedigree = _joined([read_pedigree(path) for path in paths], paths, ["sampleId"])
-        _write(run, "pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint")
+        _write(run, config, "pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint")
     counts = labels.groupby("disease")["label"].agg(["sum", "count"])
     run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
 
 
-def _write(run: Run, name: str, frame: pd.DataFrame, schema: str) -> None:
+def _write(run: Run, config: IngestPhenotypesConfig, name: str, frame: pd.DataFrame, schema: str) -> None:
     rows = frame.astype(object).where(frame.notna(), None).values.tolist()
-    run.write(name, run.warehouse.spark.createDataFrame(rows, schema))
+    write_batch(run, name, run.warehouse.spark.createDataFrame(rows, schema), config, list(table(name).key))
 
 
 def _joined(frames: list[pd.DataFrame], paths: list[Path], key: list[str]) -> pd.DataFrame:

@@ -10,20 +10,30 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from genospark.core.config import StageConfig, expand
+from genospark.core.calls import SAMPLE_BLOCK
+from genospark.core.config import BatchConfig, expand
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
-from genospark.ingest.vcf import PARSED_SCHEMA, Split, VcfHeader, parse_split, plan_splits, read_header
+from genospark.ingest import withdrawal
+from genospark.ingest.blocks import choose
+from genospark.ingest.merged import SITE, merged
+from genospark.ingest.sample_sets import SampleSets, arrange
+from genospark.ingest.vcf import PARSED_SCHEMA, VcfHeader, parse_split, plan_splits, read_header
 from genospark.schema import table
 
+KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
+# Parsed rows, and which sample set they are about.
+ROWS = pa.schema([*PARSED_SCHEMA, pa.field("sampleSet", pa.int32())])
 
-class IngestVcfConfig(StageConfig):
+
+class IngestVcfConfig(BatchConfig):
     """Settings of ``ingest-vcf``.
 
     Attributes:
-        inputs: VCF files (plain, gzip or bgzip); paths or globs. All of the same people in the same order.
+        inputs: VCF files (plain, gzip or bgzip); paths or globs. Files of the same people, in any order, belong together; files of
+            other people add people, who have no calls at variants that only others' files have.
         split_bytes: Compressed bytes that one Spark task reads.
         reference_build: Name of the genome build, kept in ``runs``.
     """
@@ -40,65 +50,98 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
         The run's id.
 
     Raises:
-        InputError: A file is missing, is no valid VCF, or holds other people than the first.
+        InputError: A file is missing, is no valid VCF, or holds people whom another batch or sample set has.
     """
     files = expand(config.inputs)
     headers = [read_header(path) for path in files]
-    for header in headers[1:]:
-        _check_same_people(headers[0], header)
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, headers, config.split_bytes), files={"vcf": files})
+    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, config, headers), files={"vcf": files})
 
 
-def _check_same_people(first: VcfHeader, other: VcfHeader) -> None:
-    if first.sample_ids != other.sample_ids:
-        raise InputError(
-            f"{other.path}: its {len(other.sample_ids)} samples are not the {len(first.sample_ids)} of {first.path}, in the same order",
-            "ingest files of one sample set together; reorder with `bcftools view -S`",
-        )
-
-
-def _ingest(run: Run, headers: list[VcfHeader], split_bytes: int) -> None:
-    spark = run.warehouse.spark
-    splits = [split for header in headers for split in plan_splits(header, split_bytes)]
-    parsed = parse(spark, splits).persist(StorageLevel.DISK_ONLY)
+def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None:
+    warehouse = run.warehouse
+    others = warehouse.other_parts(f"samples/{config.batch}")
+    there = warehouse.read_parts(others).select("sampleId", "sampleIndex").toPandas() if others else None
+    sets = arrange(headers, frozenset() if there is None else frozenset(there["sampleId"]), config.on_overlap)
+    first_block = 0 if there is None else int(there["sampleIndex"].max()) // SAMPLE_BLOCK + 1
+    parsed = parse(warehouse.spark, headers, sets, config.split_bytes).persist(StorageLevel.DISK_ONLY)
     try:
-        with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
+        with step(f"ingest-vcf: parsing {len(headers)} file(s)"):
             count = parsed.count()
-        run.note(people=len(headers[0].sample_ids), variants=count)
         _check_unique(parsed)
-        # Splits of sorted files are sorted; sorting inside them costs little and covers the others.
-        ordered = parsed.sortWithinPartitions("contigName", "start")
-        run.write("variants", ordered.drop("calls"))
-        blocks = ordered.select("*", f.posexplode("calls").alias("sampleBlock", "block")).drop("calls")
-        names = [name for name in table("genotypes").names if name not in ("calls", "runId")]
-        run.write("genotypes", blocks.select(*names, f.col("block").alias("calls")))
+        run.note(people=sum(map(len, sets.people)), variants=count)
+        if sets.replaced:
+            run.note(people_replaced=len(sets.replaced))
+            withdrawal.clear_genotypes(run, sets.replaced)
+        _write(run, config, parsed, sets, first_block)
     finally:
         parsed.unpersist()
-    people = [(name, index) for index, name in enumerate(headers[0].sample_ids)]
-    run.write("samples", spark.createDataFrame(people, "sampleId string, sampleIndex int"))
 
 
-def parse(spark: SparkSession, splits: list[Split]) -> DataFrame:
-    """The rows of all splits, one Spark task a split.
+def _write(run: Run, config: IngestVcfConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:
+    warehouse = run.warehouse
+    firsts = _first_blocks(sets, first_block)
+    # Splits of sorted files are sorted; sorting inside them costs little and covers the others.
+    ordered = parsed.sortWithinPartitions("contigName", "start")
+    blocks = ordered.select("*", f.posexplode("blocks").alias("place", "block")).drop("blocks", *_COUNTS)
+    block = f.element_at(f.lit(firsts), f.col("sampleSet") + 1) + f.col("place")
+    names = [name for name in table("genotypes").names if name != "runId"]
+    run.write(f"genotypes/{config.batch}", blocks.select("*", block.alias("sampleBlock"), "block.*").select(*names))
+    people = [
+        (person, first * SAMPLE_BLOCK + place, config.batch)
+        for first, own in zip(firsts, sets.people, strict=True)
+        for place, person in enumerate(own)
+    ]
+    run.write(f"samples/{config.batch}", warehouse.spark.createDataFrame(people, "sampleId string, sampleIndex int, batch string"))
+    others = withdrawal.parts_now(run, "genotypes", f"genotypes/{config.batch}")
+    if not others and len(sets.people) == 1:
+        run.write("variants", ordered.drop("blocks", "sampleSet"))
+        return
+    sites = [parsed.where(f.col("sampleSet") == number) for number in range(len(sets.people))]
+    if others:
+        sites.append(warehouse.read("variants").select(*KEY, *SITE))
+    genotypes = withdrawal.rows_now(run, "genotypes")
+    run.write("variants", merged(sites, genotypes, withdrawal.rows_now(run, "samples").count()))
+
+
+_COUNTS = [name for name in PARSED_SCHEMA.names if name.startswith("n") and name != "names"]
+
+
+def _first_blocks(sets: SampleSets, first: int) -> list[int]:
+    """The number of each set's first block of people."""
+    firsts = []
+    for own in sets.people:
+        firsts.append(first)
+        first += -(-len(own) // SAMPLE_BLOCK)
+    return firsts
+
+
+def parse(spark: SparkSession, headers: list[VcfHeader], sets: SampleSets, split_bytes: int) -> DataFrame:
+    """The rows of all files, one Spark task a piece of one.
 
     Returns:
-        One row per biallelic variant with the columns of ``variants`` and `calls`, an array of one binary per 16,384 samples.
+        One row per biallelic variant and sample set, with the columns of ``variants``, `blocks` (an array of what ``genotypes`` says
+        of each 16,384 people) and `sampleSet`.
     """
+    splits = [(split, number) for number, header in enumerate(headers) for split in plan_splits(header, split_bytes)]
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield from parse_split(splits[index])
+                split, number = splits[index]
+                columns = sets.columns[number]
+                for rows in parse_split(split):
+                    found = rows if columns is None else choose(rows, columns, split.n_samples)
+                    own = pa.array([sets.of_file[number]] * len(rows), pa.int32())
+                    yield pa.RecordBatch.from_arrays([*found.columns, own], schema=ROWS)
 
     ids = spark.range(0, len(splits), 1, numPartitions=len(splits))
-    return ids.mapInArrow(work, from_arrow_schema(PARSED_SCHEMA))
+    return ids.mapInArrow(work, from_arrow_schema(ROWS))
 
 
 def _check_unique(parsed: DataFrame) -> None:
     """A variant that stands twice would be two features with one name."""
-    key = ["contigName", "start", "referenceAllele", "alternateAlleles"]
-    twice = parsed.groupBy(*key).count().where("count > 1").limit(1).collect()
+    twice = parsed.groupBy(*KEY, "sampleSet").count().where("count > 1").limit(1).collect()
     if twice:
         row = twice[0]
         alleles = f"{row['referenceAllele']}>{','.join(row['alternateAlleles'])}"

@@ -40,7 +40,9 @@ READ_WINDOWS = Table(
         RUN_ID,
     ),
     partitions=("contigName",),
+    version=2,
     stage="ingest-reads",
+    parts="batch",
 )
 
 READ_QUALITY = Table(
@@ -56,7 +58,9 @@ READ_QUALITY = Table(
         Column("meanDepth", "double", "mean number of bases that count at a position"),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-reads",
+    parts="batch",
 )
 
 VARIANT_EXAMPLES = Table(

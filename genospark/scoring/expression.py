@@ -48,7 +48,7 @@ def score(config: ScoreExpressionConfig, spark: SparkSession) -> str:
     bundle = chosen(warehouse, TASK, config.bundle)
     model = ExpressionModel.of(bundle)
     tables = ["samples", *(["variants", "genotypes"] if model.spec.variants else [])]
-    tables += ["expression"] if warehouse.producer("expression") else []
+    tables += ["expression"] if warehouse.has("expression") else []
     work = config.model_copy(update={"bundle": bundle.version})
     return run_stage(
         "score expression", work, warehouse, lambda run: _score(run, config, bundle, model), tables=tables, facts={"bundle": bundle.version}

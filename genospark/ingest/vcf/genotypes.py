@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from genospark.core.calls import MISSING, Bytes, count_codes, pack, packed_bytes
+from genospark.core.calls import MISSING, Bytes, pack, packed_bytes
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
 from genospark.ingest.vcf.lines import Ints, Lines
 
@@ -49,13 +49,13 @@ class Calls:
 
     Attributes:
         packed: (rows, ceil(n / 4)) uint8, as in ``core.calls``. Calls that are missing in part (``./1``) are missing.
-        counts: (rows, 3) people with one copy, with two copies and without a call.
-        haploid: (rows, 2) haploid people with a call, and with a call of the alternate allele.
+        haploid_rows: (k,) rows that have calls of one allele, in order.
+        haploid_bits: (k, ceil(n / 8)) uint8: whose these are, lowest bit first.
     """
 
     packed: Bytes
-    counts: Ints
-    haploid: Ints
+    haploid_rows: Ints
+    haploid_bits: Bytes
 
 
 def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
@@ -81,9 +81,7 @@ class _Decoder:
         self.first_row = row_stops - np.maximum(n_alternates, 1)
         rows = int(row_stops[-1])
         self.packed = np.full((rows, packed_bytes(self.n)), 0xFF, np.uint8)
-        self.counts = np.zeros((rows, 3), np.int64)
-        self.counts[:, 2] = self.n
-        self.haploid = np.zeros((rows, 2), np.int64)
+        self.haploid: list[tuple[Ints, Bytes]] = [(np.zeros(0, np.int64), np.zeros((0, -(-self.n // 8)), np.uint8))]
         buffer = lines.chunk.buffer
         # The four bytes from each position of the text on, without a copy.
         self.words_at: Words = np.ndarray((len(buffer) - 3,), "<u4", buffer, strides=(1,))
@@ -95,7 +93,9 @@ class _Decoder:
                 self._decode_fixed(block)
             for block in self._blocks(has_genotypes & ~fixed):
                 self._decode_words(block)
-        return Calls(self.packed, self.counts, self.haploid)
+        rows, bits = (np.concatenate(parts) for parts in zip(*self.haploid, strict=True))
+        order = np.argsort(rows)
+        return Calls(self.packed, rows[order], bits[order])
 
     def _blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[Ints]:
         which = np.flatnonzero(mask)
@@ -156,9 +156,10 @@ class _Decoder:
             codes = (equal + (equal >> 8)).astype(np.uint8) | missing[use].view(np.uint8) * np.uint8(MISSING)
             self._store(self.first_row[block[use]] + allele - 1, codes)
             if some_irregular:
-                called = (pairs[use][..., 1] == ABSENT) & ~missing[use]
-                counts = np.stack([called.sum(axis=1), (called & (codes == 1)).sum(axis=1)], axis=1)
-                self.haploid[self.first_row[block[use]] + allele - 1] = counts
+                one = (pairs[use][..., 1] == ABSENT) & ~missing[use]
+                some = one.any(axis=1)
+                rows = self.first_row[block[use]] + allele - 1
+                self.haploid.append((rows[some], np.packbits(one[some], axis=1, bitorder="little")))
 
     def _check_alleles(self, pairs: npt.NDArray[np.uint16], block: Ints) -> None:
         # One more turns ABSENT, the highest number, into 0.
@@ -176,6 +177,4 @@ class _Decoder:
             )
 
     def _store(self, rows: Ints, codes: Bytes) -> None:
-        packed = pack(codes)
-        self.packed[rows] = packed
-        self.counts[rows] = count_codes(packed, self.n)
+        self.packed[rows] = pack(codes)
