@@ -60,3 +60,9 @@ class SetupError(GenosparkError):
     """The machine or the installed packages cannot run the project."""
 
     exit_code = 7
+
+
+class BusyError(GenosparkError):
+    """Another process writes what this one was to write."""
+
+    exit_code = 8

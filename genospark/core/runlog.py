@@ -20,6 +20,7 @@ from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.core.failures import user_error
 from genospark.core.ledger import REMOVED
+from genospark.core.locks import writing
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse, Written
 from genospark.errors import InputError
@@ -100,6 +101,7 @@ def run_stage(
     tables: list[str] | None = None,
     facts: dict[str, str] | None = None,
     intact: Callable[[], bool] = lambda: True,
+    alone: bool = False,
 ) -> str:
     """Runs `body` and commits what it wrote, unless the very same run is already there.
 
@@ -112,33 +114,37 @@ def run_stage(
         tables: Tables that it reads.
         facts: Other inputs that decide the result, such as a bundle's version.
         intact: Tells whether what an earlier run left outside the tables is still there.
+        alone: Whether no other stage may write to the warehouse meanwhile.
 
     Returns:
         The run's id.
 
     Raises:
+        BusyError: The stage runs there already.
         TableError: One of `tables` is not there.
     """
-    read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
-    read += [("table", entry) for name in tables or [] for entry in _parts(warehouse, name)]
-    read += [(key, Input(key, 0, value)) for key, value in (facts or {}).items()]
-    inputs = [entry for _, entry in read]
-    contents = sorted((role, entry.sha256) for role, entry in read)
-    identity = json.dumps([stage, config.identity(), contents, code_version()], sort_keys=True)
-    run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    if not config.rerun and is_current(warehouse, run_id) and intact():
-        log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
+    with writing(warehouse.path, stage, alone):
+        warehouse.refresh()
+        read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
+        read += [("table", entry) for name in tables or [] for entry in _parts(warehouse, name)]
+        read += [(key, Input(key, 0, value)) for key, value in (facts or {}).items()]
+        inputs = [entry for _, entry in read]
+        contents = sorted((role, entry.sha256) for role, entry in read)
+        identity = json.dumps([stage, config.identity(), contents, code_version()], sort_keys=True)
+        run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        if not config.rerun and is_current(warehouse, run_id) and intact():
+            log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
+            return run_id
+        run = Run(stage, run_id, warehouse, config, inputs)
+        try:
+            body(run)
+            run.commit()
+        except (PySparkException, Py4JJavaError) as error:
+            known = user_error(error)
+            if known is None:
+                raise
+            raise known from None
         return run_id
-    run = Run(stage, run_id, warehouse, config, inputs)
-    try:
-        body(run)
-        run.commit()
-    except (PySparkException, Py4JJavaError) as error:
-        known = user_error(error)
-        if known is None:
-            raise
-        raise known from None
-    return run_id
 
 
 def is_current(warehouse: Warehouse, run_id: str) -> bool:

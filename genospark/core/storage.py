@@ -152,6 +152,10 @@ class Warehouse:
         entry = table("runs")
         self._create(entry, self.location("runs"))
         self._ledger.commit(run, to_arrow_schema(spark_schema(entry)))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Looks anew which runs were committed."""
         self.__dict__.pop("_committed", None)
 
     def create_views(self) -> list[str]:

@@ -16,6 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from genospark.core import ledger
 from genospark.core.calls import SAMPLE_BLOCK
 from genospark.core.config import StageConfig
+from genospark.core.locks import writing
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse, Written
@@ -48,8 +49,8 @@ def compact(config: CompactConfig, spark: SparkSession) -> str:
         The run's id.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    run_id = run_stage("compact", config, warehouse, lambda run: _compact(run, config), tables=sorted({*_names(warehouse)}))
-    with step("compact: removing older versions"):
+    run_id = run_stage("compact", config, warehouse, lambda run: _compact(run, config), tables=sorted({*_names(warehouse)}), alone=True)
+    with writing(warehouse.path, "compact", alone=True), step("compact: removing older versions"):
         for part in Warehouse(spark, config.warehouse).committed():
             ledger.clean(warehouse.location(part), config.retention_hours)
     return run_id

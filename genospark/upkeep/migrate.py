@@ -46,7 +46,7 @@ def migrate(config: MigrateConfig, spark: SparkSession) -> str:
         log.info("migrate: every table is of the present version")
         return ""
     facts = {part: f"{version} to {table(part).version}" for part, version in older.items()}
-    return run_stage("migrate", config, warehouse, lambda run: _migrate(run, older), facts=facts)
+    return run_stage("migrate", config, warehouse, lambda run: _migrate(run, older), facts=facts, alone=True)
 
 
 def _migrate(run: Run, older: dict[str, int]) -> None:

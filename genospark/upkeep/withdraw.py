@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from genospark.core.config import StageConfig
+from genospark.core.locks import writing
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
@@ -50,8 +51,8 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     path = Path(config.samples)
     people = _listed(path)
     warehouse = Warehouse(spark, config.warehouse)
-    run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]})
-    with step("withdraw: removing older versions"):
+    run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]}, alone=True)
+    with writing(warehouse.path, "withdraw", alone=True), step("withdraw: removing older versions"):
         forget_all(warehouse.path)
     return run_id
 
