@@ -74,7 +74,8 @@ def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     genotypes = f.collect_list(f.struct("start", "referenceAllele", "alternateAllele", "copies")).alias("truth")
     joined = placed.join(known.agg(genotypes), ["sampleId", "contigName", "start"], "left")
     rows = _labelled(joined, config.quiet_share)
-    spread = rows.repartition(config.row_groups, "sampleId", "contigName", "start").sortWithinPartitions("split", "sampleId", "start")
+    window = ("sampleId", "contigName", "start")
+    spread = rows.repartition(config.row_groups, *window).sortWithinPartitions("split", *window)
     run.write("variantExamples", spread)
     missed = warehouse.written(run.outputs[-1]).agg(f.sum("nMissedSnv"), f.sum("nMissedIndel")).collect()[0]
     run.note(snv_genotypes_not_in_reads=missed[0] or 0, indel_genotypes_not_in_reads=missed[1] or 0)
