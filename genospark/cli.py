@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--warehouse", metavar="DIR", help="folder of the tables; needed here or in --config")
         if entries[0].inputs:
             command.add_argument("--input", action="append", metavar="PATH", help=entries[0].inputs)
+        if job.startswith("ingest-"):
+            command.add_argument("--mode", choices=("strict", "quarantine"), help="what bad records do: end the stage, or go aside")
+            command.add_argument("--max-bad", metavar="SHARE", help="in quarantine, the share of a file's records that may be bad")
         command.add_argument("--rerun", action="store_true", help="run even where the same run is already there")
     demo = commands.add_parser("demo", help=_DEMO, description=_DEMO)
     demo.add_argument("--warehouse", default="demo", metavar="DIR", help="folder of the demo's files and tables")
@@ -118,6 +121,9 @@ def _flags(options: argparse.Namespace) -> dict[str, object]:
         flags["warehouse"] = options.warehouse
     if getattr(options, "input", None):
         flags["inputs"] = options.input
+    for name in ("mode", "max_bad"):
+        if getattr(options, name, None) is not None:
+            flags[name] = getattr(options, name)
     if options.rerun:
         flags["rerun"] = True
     return flags
