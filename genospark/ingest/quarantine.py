@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import pyarrow as pa
 from pydantic import Field
 from pyspark.sql import DataFrame
 
@@ -18,6 +20,8 @@ from genospark.core.runlog import Run
 from genospark.errors import BadRecord, InputError, RecordError
 
 ROWS = "stage string, path string, line bigint, columnName string, reason string, content string"
+_REJECT = pa.struct([(name, pa.int64() if name == "line" else pa.string()) for name in ("path", "line", "column", "reason", "content")])
+REJECT = "reject struct<path: string, line: bigint, column: string, reason: string, content: string>"
 _Read = TypeVar("_Read")
 
 
@@ -63,6 +67,10 @@ class Rejects:
             raise InputError(error.problem, error.next_step) from None
         self.found += [(str(path), record) for record in error.records]
 
+    def count(self, path: Path | str) -> int:
+        """Bad records of a file."""
+        return sum(file == str(path) for file, _ in self.found)
+
     def check(self, path: Path | str, total: int) -> None:
         """Ends the stage where a file has too many bad records.
 
@@ -106,6 +114,43 @@ class Rejects:
         rows = [(run.stage, path, record.line, record.column, record.reason, record.content) for path, record in self.found]
         spark = run.warehouse.spark
         publish(run, lambda: spark.createDataFrame(rows, ROWS), Counter(record.reason for _, record in self.found))
+
+
+def read_in_worker(
+    path: Path, config: IngestConfig, reader: Callable[[frozenset[int]], Iterator[pa.RecordBatch]]
+) -> Iterator[pa.RecordBatch]:
+    """``Rejects.read`` for readers in Spark's workers: their batches, with a column `reject` of null, then a row for each bad record.
+
+    Args:
+        path: The file.
+        config: The stage's settings.
+        reader: As in ``Rejects.read``; finds bad records before its first batch.
+    """
+    rejects = Rejects(config)
+
+    def begun(without: frozenset[int]) -> tuple[pa.RecordBatch | None, Iterator[pa.RecordBatch]]:
+        batches = reader(without)
+        return next(batches, None), batches
+
+    first, others = rejects.read(path, begun)
+    if first is None:
+        return
+    for batch in chain([first], others):
+        yield pa.RecordBatch.from_arrays([*batch.columns, pa.nulls(batch.num_rows, _REJECT)], [*batch.schema.names, "reject"])
+    if rejects.found:
+        found = pa.array([{"path": file, **asdict(record)} for file, record in rejects.found], _REJECT)
+        empty = [pa.nulls(len(found), kind) for kind in first.schema.types]
+        yield pa.RecordBatch.from_arrays([*empty, found], [*first.schema.names, "reject"])
+
+
+def collected(read: DataFrame, config: IngestConfig) -> tuple[DataFrame, Rejects]:
+    """Rows of ``read_in_worker`` apart: those of the table, and the bad records."""
+    found: list[tuple[str, BadRecord]] = []
+    if config.quarantines:
+        for row in read.where("reject is not null").select("reject.*").collect():
+            values = row.asDict()
+            found.append((values.pop("path"), BadRecord(**values)))
+    return read.where("reject is null").drop("reject"), Rejects(config, found)
 
 
 def check_share(path: str, bad: int, total: int, max_bad: float, example: str) -> None:

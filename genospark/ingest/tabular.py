@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import zlib
 from pathlib import Path
 
@@ -101,19 +100,21 @@ def _check_lines(path: Path, lines: list[bytes], expected: int, first: int) -> N
     Raises:
         RecordError: There are some.
     """
-    reasons = {}
+    records, first_detail = [], ""
     for number, line in enumerate(lines, first):
         found = line.count(b"\t") + 1
         # An empty line is one without values.
         if found != expected and line:
-            reasons[number] = f"{found} columns where {expected} are expected"
+            reason, detail = "another number of columns than the first line", f"{found} columns where {expected} are expected"
         elif not _is_utf8(line):
-            reasons[number] = "not UTF-8 text"
-    if reasons:
-        number, reason = next(iter(reasons.items()))
+            reason = detail = "cannot be read as UTF-8 text"
+        else:
+            continue
+        first_detail = first_detail or detail
+        records.append(BadRecord(number, "", reason, ""))
+    if records:
         step = "mend the line; columns are separated by tabs, and text is UTF-8"
-        records = [BadRecord(number, "", re.sub(r"^\d+ columns", "another number of columns", why), "") for number, why in reasons.items()]
-        raise RecordError(f"{path}: line {number}: {reason}", step, records, len(lines))
+        raise RecordError(f"{path}: line {records[0].line}: {first_detail}", step, records, len(lines))
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -147,10 +148,10 @@ def refuse_values(frame: pd.DataFrame, bad: NDArray[np.bool_], columns: list[str
         first = bad[rows].argmax(axis=1)
         texts = [str(frame[columns[column]].iat[row])[:SHOWN] for row, column in zip(rows, first, strict=True)]
         records = [
-            BadRecord(int(frame.index[row]), columns[column], reason, text)
-            for row, column, text in zip(rows, first, texts, strict=True)
+            BadRecord(int(frame.index[row]), columns[column], reason, text) for row, column, text in zip(rows, first, texts, strict=True)
         ]
-        problem = f"{path}: line {records[0].line}, column {records[0].column}: {texts[0]!r} is {reason}"
+        shown = texts[0] if texts[0].isdigit() else repr(texts[0])
+        problem = f"{path}: line {records[0].line}, column {records[0].column}: {shown} is {reason}"
         raise RecordError(problem, next_step, records, len(frame))
 
 
@@ -177,7 +178,8 @@ def numbers(frame: pd.DataFrame, columns: list[str], path: Path, people: bool = 
     bad = ~np.isfinite(values) & text.notna().to_numpy()
     if bad.any():
         shown = [str(place) for place in frame.columns.get_indexer(columns) + 1] if people else columns
-        refuse_values(text.set_axis(shown, axis=1), bad, shown, path, "not a finite number", "write numbers, or NA where a value is missing")
+        step = "write numbers, or NA where a value is missing"
+        refuse_values(text.set_axis(shown, axis=1), bad, shown, path, "not a finite number", step)
     return values
 
 

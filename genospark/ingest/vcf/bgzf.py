@@ -96,6 +96,8 @@ def _read_block(file: BinaryIO, path: str, at: int) -> tuple[int, bytes] | None:
     if len(body) < length - len(head):
         raise InputError(f"{path}: the file is truncated within the BGZF block at byte {at}", _BROKEN)
     checksum, size = struct.unpack_from("<II", body, len(body) - _TRAILER_BYTES)
+    if size > MAX_BLOCK_BYTES:
+        raise InputError(f"{path}: the BGZF block at byte {at} is damaged (of {size} bytes)", _BROKEN)
     try:
         # The trailer tells the size: one allocation and no copy.
         inflated = isal_zlib.decompress(memoryview(body)[:-_TRAILER_BYTES], -15, max(size, 1))
