@@ -138,7 +138,7 @@ def _check_bases(run: Run, reference: Path, headers: list[AlignmentHeader]) -> N
     if other is not None:
         path = next(header.path for header in headers if header.sample_id == other["sampleId"])
         raise InputError(
-            f"{path}: {other['referenceShare']:.0%} of the reads' bases are those of {reference}, of reads aligned to it nearly all would be",
+            f"{path}: only {other['referenceShare']:.0%} of the reads' bases are those of {reference}",
             "give the FASTA file that the reads were aligned to",
         )
 

@@ -71,7 +71,6 @@ def _ingest(run: Run, config: IngestGenesConfig, roles: dict[str, list[Path]]) -
             genes["isRegulator"] = _is_regulator(genes, listed, lists)
             absent = len(listed - set(genes["geneId"]) - set(genes["geneName"]))
             run.note(regulators=int(genes["isRegulator"].sum()), **{"regulators that the annotation lacks": absent})
-        run.write("genes", spark.createDataFrame(genes, GENE_ROWS))
         known = set(genes["geneId"])
     if paths := roles.get("terms"):
         terms = read_terms(paths, config, rejects)
@@ -80,6 +79,9 @@ def _ingest(run: Run, config: IngestGenesConfig, roles: dict[str, list[Path]]) -
         if known is not None:
             run.note(**{"of them that the annotation lacks": int((~found.isin(known)).sum())})
             _check_any(set(found) & known, paths[0], "genes with terms")
+    if "genes" in roles:
+        run.write("genes", spark.createDataFrame(genes, GENE_ROWS))
+    if "terms" in roles:
         run.write("geneTerms", spark.createDataFrame(terms, "geneId string, termId string"))
     rejects.publish(run)
 

@@ -74,15 +74,17 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
         return _joined(frames, roles[role], key)
 
     labels = read("phenotypes", ["sampleId", "disease"], lambda path, without: read_labels(path, config, without))
-    _write(run, "phenotypes", labels, "sampleId string, disease string, label tinyint")
+    written = [("phenotypes", labels, "sampleId string, disease string, label tinyint")]
     if "covariates" in roles:
         covariates = read(
             "covariates", ["sampleId", "covariate"], lambda path, without: read_covariates(path, config.sample_column, without)
         )
-        _write(run, "covariates", covariates, "sampleId string, covariate string, covariateValue double")
+        written.append(("covariates", covariates, "sampleId string, covariate string, covariateValue double"))
     if "pedigree" in roles:
         pedigree = read("pedigree", ["sampleId"], read_pedigree)
-        _write(run, "pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint")
+        written.append(("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
+    for name, frame, schema in written:
+        _write(run, name, frame, schema)
     rejects.publish(run)
     counts = labels.groupby("disease")["label"].agg(["sum", "count"])
     run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
