@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import numpy as np
@@ -20,6 +22,7 @@ from pyarrow import csv
 from genospark.errors import BadRecord, InputError, RecordError
 from genospark.ingest.attributes import BIOTYPE_KEYS, ID_KEYS, NAME_KEYS, first_of
 from genospark.ingest.quarantine import IngestConfig, Rejects
+from genospark.ingest.vcf.bgzf import InflateError
 
 COLUMNS = ["contigName", "source", "feature", "start", "end", "score", "strand", "frame", "attributes"]
 GENE_FEATURES = ["gene", "ncRNA_gene", "pseudogene", "protein_coding_gene"]
@@ -99,13 +102,11 @@ def _rows(path: Path, features: list[str], rejects: Rejects) -> Iterator[pd.Data
     try:
         with igzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
             batches = csv.open_csv(
-                pa.PythonFile(file, "r"),
+                pa.PythonFile(_Text(file), "r"),
                 # One thread, or rows lose their numbers.
                 csv.ReadOptions(use_threads=False, column_names=COLUMNS, block_size=BLOCK_BYTES),
                 csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False, invalid_row_handler=judge),
                 csv.ConvertOptions(
-                    # Only what is kept has to be text.
-                    check_utf8=False,
                     column_types=dict.fromkeys(COLUMNS, pa.string()),
                     include_columns=[name for name in COLUMNS if name not in ("source", "score", "frame")],
                 ),
@@ -125,7 +126,7 @@ def _rows(path: Path, features: list[str], rejects: Rejects) -> Iterator[pd.Data
         if not wrong:
             raise InputError(f"{path}: cannot be read ({error})", "check that the file is GTF or GFF3, in UTF-8") from None
         raise _columns_error(path, wrong) from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, InflateError) as error:
         raise InputError(f"{path}: cannot be read ({error})", "check the path and its permissions, or get the file again") from None
     if wrong:
         rejects.refuse(path, _columns_error(path, wrong))
@@ -140,23 +141,39 @@ def _columns_error(path: Path, wrong: list[csv.InvalidRow]) -> RecordError:
     )
 
 
+class _Text:
+    """A stream in which bytes that are not UTF-8 are replaced: the parser hands over bad lines as text."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        if not self._left:
+            data = self._file.read(size)
+            if data.isascii() and data and not self._decoder.getstate()[0]:
+                return data
+            # What a character lacks may be the next bytes.
+            self._left = self._decoder.decode(data, final=not data).encode()
+            while not self._left and data:
+                data = self._file.read(size)
+                self._left = self._decoder.decode(data, final=not data).encode()
+        given, self._left = self._left[:size], self._left[size:]
+        return given
+
+    def close(self) -> None:
+        self._file.close()
+
+
 def _text(rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-    """Which rows are UTF-8 text, [rows]."""
+    """Which rows were UTF-8 text, [rows]."""
     good = np.ones(rows.num_rows, bool)
-    try:
-        rows.validate(full=True)
-    except pa.ArrowInvalid:
-        for column in rows.columns:
-            good &= [_is_utf8(value) for value in column.cast(pa.binary()).to_pylist()]
+    for column in rows.columns:
+        good &= ~pc.match_substring(column, "\ufffd").to_numpy(zero_copy_only=False)
     return good
-
-
-def _is_utf8(value: bytes | None) -> bool:
-    try:
-        (value or b"").decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _put_aside(

@@ -182,7 +182,7 @@ def read_pedigree(path: Path, without: frozenset[int] = frozenset()) -> pd.DataF
     first = text[: text.find(b"\n") + 1 or None]
     if b"\t" not in first:
         text = b"\n".join(b"\t".join(line.split()) for line in text.splitlines())
-    named = first.startswith(b"#") or first.split()[0].lower() in _FAMILY_NAMES
+    named = first.startswith(b"#") or first.lower().split()[:1] in [[name] for name in _FAMILY_NAMES]
     frame = read_table(path, text, header=named, without=without)
     if frame.shape[1] < len(PED_COLUMNS):
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def read_table(path: Path, text: bytes | None = None, header: bool = True, witho
         InputError: The file cannot be read, is empty, or names a column twice.
         RecordError: Lines have another number of columns than the first, or are not UTF-8 text.
     """
-    text = read_text(path) if text is None else text
+    # Empty lines at the end are none of the table.
+    text = (read_text(path) if text is None else text).rstrip(b"\n")
     try:
         first = text[: text.find(b"\n") + 1 or None].decode().rstrip("\r\n").split("\t")
     except UnicodeDecodeError as error:
@@ -64,7 +66,7 @@ def read_table(path: Path, text: bytes | None = None, header: bool = True, witho
     if header and not text[text.find(b"\n") + 1 or len(text) :].strip():
         raise InputError(f"{path}: has a header and no rows", "check that the file was written completely")
     if without:
-        lines = text.rstrip(b"\n").split(b"\n")
+        lines = text.split(b"\n")
         kept = [number for number in range(1 + int(header), len(lines) + 1) if number not in without]
         text = b"\n".join([*lines[: int(header)], *(lines[number - 1] for number in kept)])
         if not kept:
@@ -79,8 +81,11 @@ def _parse(path: Path, text: bytes, names: list[str], skipped: int) -> pa.Table:
     def refuse(_: csv.InvalidRow) -> str:
         return "error"
 
-    # Empty lines at the end are none of the table.
-    text = text.rstrip(b"\n") + b"\n"
+    text += b"\n"
+    lines = partial(_check_lines, path, text, len(names), skipped + 1)
+    # The reader of numbers would take a zero byte for their end.
+    if b"\0" in text or not _is_utf8(text):
+        lines()
     try:
         return csv.read_csv(
             io.BytesIO(text),
@@ -90,22 +95,25 @@ def _parse(path: Path, text: bytes, names: list[str], skipped: int) -> pa.Table:
             csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), null_values=MISSING, strings_can_be_null=True),
         )
     except pa.ArrowInvalid as error:
-        _check_lines(path, text.split(b"\n")[skipped:-1], len(names), skipped + 1)
+        lines()
         raise InputError(f"{path}: cannot be read ({str(error)[:100]})", "export the file as UTF-8 text again") from None
 
 
-def _check_lines(path: Path, lines: list[bytes], expected: int, first: int) -> None:
+def _check_lines(path: Path, text: bytes, expected: int, first: int) -> None:
     """Finds the lines that made the parser fail.
 
     Raises:
         RecordError: There are some.
     """
+    lines = text.split(b"\n")[first - 1 : -1]
     records, first_detail = [], ""
     for number, line in enumerate(lines, first):
         found = line.count(b"\t") + 1
         # An empty line is one without values.
         if found != expected and line:
             reason, detail = "another number of columns than the first line", f"{found} columns where {expected} are expected"
+        elif b"\0" in line:
+            reason = detail = "a zero byte in the text"
         elif not _is_utf8(line):
             reason = detail = "cannot be read as UTF-8 text"
         else:
@@ -117,10 +125,12 @@ def _check_lines(path: Path, lines: list[bytes], expected: int, first: int) -> N
         raise RecordError(f"{path}: line {records[0].line}: {first_detail}", step, records, len(lines))
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_utf8(text: bytes) -> bool:
+    # Without a copy of the text.
+    offsets = pa.py_buffer(np.array([0, len(text)], np.int64))
     try:
-        line.decode()
-    except UnicodeDecodeError:
+        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(text)).validate(full=True)
+    except pa.ArrowInvalid:
         return False
     return True
 

@@ -19,7 +19,7 @@ SEPARATOR, END, OTHER = 253, 254, 255
 
 def _allele_codes() -> bytes:
     codes = {ord("."): NO_CALL, **{ord("0") + digit: digit + 1 for digit in range(10)}}
-    codes |= dict.fromkeys(b"/|", SEPARATOR) | dict.fromkeys(b"\t:\r\n", END)
+    codes |= dict.fromkeys(b"/|", SEPARATOR) | dict.fromkeys(b"\t:\n", END)
     return bytes(codes.get(byte, OTHER) for byte in range(256))
 
 
@@ -53,6 +53,9 @@ def read_irregular(lines: Lines, line: Ints, person: Ints, refused: dict[int, Wr
     step = 0
     while len(active):
         code = _CODES[text[at[active] + step]]
+        # A carriage return belongs to the end of a line, and to no other.
+        returns = np.flatnonzero(text[at[active] + step] == ord("\r"))
+        code[returns[text[at[active[returns]] + step + 1] == ord("\n")]] = END
         now = current[active]
         empty = now == _NOTHING
         digit = (code > NO_CALL) & (code <= 10)

@@ -60,7 +60,7 @@ def check_vcf(path: Path) -> None:
     good = [
         entry for number, entry in enumerate(lines, 1) if number >= header.data_line and number not in bad and entry not in (b"", b"\r")
     ]
-    expected = [row for entry in good for row in _vcf_rows(entry.removesuffix(b"\r"), people)]
+    expected = [row for entry in good for row in _vcf_rows(entry, people)]
     assert [_vcf_row(row, people) for row in rows] == expected
 
 

@@ -45,10 +45,10 @@ REGULATORS = b"".join(b"G%d\n" % n for n in range(9))
 REGIONS = b"".join(b"22\t%d\t%d\n" % (n * 100, n * 100 + 50) for n in range(8))
 
 
-def blocks(data: bytes, size: int = 150) -> bytes:
+def blocks(data: bytes, size: int = 150, level: int = 6) -> bytes:
     out = []
     for piece in (data[at : at + size] for at in range(0, len(data), size)):
-        deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+        deflate = zlib.compressobj(level, zlib.DEFLATED, -15)
         body = deflate.compress(piece) + deflate.flush()
         head = struct.pack("<4BI2BH2BHH", 31, 139, 8, 4, 0, 0, 255, 6, 66, 67, 2, len(body) + 25)
         out.append(head + body + struct.pack("<II", zlib.crc32(piece), len(piece)))
@@ -57,13 +57,16 @@ def blocks(data: bytes, size: int = 150) -> bytes:
 
 @cache
 def reads() -> tuple[bytes, bytes, bytes, bytes]:
-    """Records of a BAM, the index of the same in blocks of 500 bytes, a FASTA and its index."""
+    """Records of a BAM, the index of the same in blocks of 500 bytes, a FASTA and its index.
+
+    Blocks are stored, not compressed, so that places of the index stay right where no byte is cut or doubled.
+    """
     import pysam
 
     folder = Path(mkdtemp())
     path = bam(folder, starts=range(0, 400, 8))
     plain = gzip.decompress(path.read_bytes())
-    path.write_bytes(blocks(plain, 500))
+    path.write_bytes(blocks(plain, 500, 0))
     pysam.index(str(path))
     reference = fasta(folder)
     return plain, Path(f"{path}.bai").read_bytes(), reference.read_bytes(), Path(f"{reference}.fai").read_bytes()
@@ -98,8 +101,8 @@ KINDS = [
     Kind("terms.tsv", lambda: TERMS, spoilt_files.check_terms),
     Kind("regulators.tsv", lambda: REGULATORS, spoilt_files.check_regulators),
     Kind("regions.bed", lambda: REGIONS, spoilt_files.check_regions),
-    Kind("records.bam", lambda: reads()[0], spoilt_files.check_bam, lambda data: blocks(data, 500)),
-    Kind("blocks.bam", lambda: blocks(reads()[0], 500), spoilt_files.check_bam),
+    Kind("records.bam", lambda: reads()[0], spoilt_files.check_bam, lambda data: blocks(data, 500, 0)),
+    Kind("blocks.bam", lambda: blocks(reads()[0], 500, 0), spoilt_files.check_bam),
     Kind("a.bam.bai", lambda: reads()[1], lambda path: spoilt_files.check_bam(path.with_suffix(""))),
     Kind("reference.fa.fai", lambda: reads()[3], spoilt_files.check_reference_index),
 ]
@@ -134,7 +137,7 @@ def case(kind: Kind, edits: list[tuple[str, int, int, int]]) -> bool:
         folder = Path(name)
         if "bam" in kind.name or ".fa" in kind.name:
             records, index, bases, fai = reads()
-            valid = {"reference.fa": bases, "reference.fa.fai": fai, "a.bam": blocks(records, 500), f"{kind.name}.bai": index}
+            valid = {"reference.fa": bases, "reference.fa.fai": fai, "a.bam": blocks(records, 500, 0), f"{kind.name}.bai": index}
             for part, content in valid.items():
                 (folder / part).write_bytes(content)
         path = folder / kind.name
