@@ -187,7 +187,7 @@ def read_terms(paths: list[Path], config: IngestGenesConfig, rejects: Rejects | 
     rejects = Rejects(config) if rejects is None else rejects
     frames = [rejects.read(path, partial(_terms, path, config)) for path in paths]
     rows = {path: len(frame) for path, frame in zip(paths, frames, strict=True)}
-    terms = pd.concat(frames, ignore_index=True).drop_duplicates(["geneId", "termId"])
+    terms = pd.concat(frames, ignore_index=True)
     none = terms["termId"].isna()
     both = none & terms["geneId"].isin(terms.loc[~none, "geneId"])
     for path, found in terms[both].groupby("path", sort=False):
@@ -197,7 +197,7 @@ def read_terms(paths: list[Path], config: IngestGenesConfig, rejects: Rejects | 
         before = rejects.count(path)
         rejects.refuse(path, RecordError(problem, "write NA only for genes that were looked at and have no term", records))
         rejects.check(path, rows[path] + before)
-    return terms.loc[~both, ["geneId", "termId"]].sort_values(["geneId", "termId"], ignore_index=True)
+    return terms.loc[~both, ["geneId", "termId"]].drop_duplicates().sort_values(["geneId", "termId"], ignore_index=True)
 
 
 def _terms(path: Path, config: IngestGenesConfig, without: frozenset[int]) -> pd.DataFrame:

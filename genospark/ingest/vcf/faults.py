@@ -19,7 +19,7 @@ from genospark.ingest.vcf.chunks import Chunk
 SITE_FIELDS = 9
 SHOWN = 200
 """Characters of a line in messages and in ``quarantine``."""
-_GENOTYPE = re.compile(r"(?:^|(?<=\s))[0-9.]+[/|][0-9.]")
+_GENOTYPE = re.compile(r"(?:^|(?<=\s))[0-9.]+[/|]")
 _WORDS = re.compile(rf"\S*(?:\s+\S+){{0,{SITE_FIELDS - 1}}}")
 _PIECE = 1 << 22
 
