@@ -27,6 +27,7 @@ class Fault:
         says: Part of the message.
         code: Exit code.
         quarantine: What happens in the mode quarantine: the reason in the table, or ``ENDS``.
+        slow: Costs seconds, so only one mode is run.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Fault:
     says: str
     code: int = 3
     quarantine: str = ENDS
+    slow: bool = False
 
 
 def _vcf(*files: str | bytes) -> Callable[[Path], list[object]]:
@@ -410,6 +412,7 @@ READS = [
         "other bases",
         _reads(bam, lambda f: fasta(f, bases=REFERENCE.translate(str.maketrans("ACGT", "CATG")))),
         "only 0% of the reads' bases are those of",
+        slow=True,
     ),
     Fault(
         "reference (FASTA)",

@@ -16,8 +16,11 @@ import spoilt_files
 from fault_files import bam, fasta, vcf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
+from genospark.core.storage import Warehouse
 from genospark.errors import GenosparkError
+from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 GENOTYPES = ["0|1\t1|1\t./.", "0/2\t1\t0|0", ".\t0/1\t1|.", "0|0\t0|0\t0|0"]
@@ -167,3 +170,27 @@ def test_spoilt_files(kind: Kind, edits: list[tuple[str, int, int, int]]) -> Non
 @given(st.sampled_from(KINDS), EDITS)
 def test_many_spoilt_files(kind: Kind, edits: list[tuple[str, int, int, int]]) -> None:
     case(kind, edits)
+
+
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(EDITS)
+def test_spoilt_files_through_spark(spark: SparkSession, edits: list[tuple[str, int, int, int]]) -> None:
+    """What is published is what an independent reader finds on the lines that are not in quarantine."""
+    with TemporaryDirectory() as name:
+        path = Path(name, "a.vcf")
+        path.write_bytes(spoilt(VCF, edits))
+        config = IngestVcfConfig(warehouse=f"{name}/w", inputs=[str(path)], mode="quarantine", max_bad=1, split_bytes=400)
+        try:
+            ingest_vcf(config, spark)
+        except GenosparkError as error:
+            assert error.next_step
+            return
+        warehouse = Warehouse(spark, config.warehouse)
+        bad = {row["line"] for row in warehouse.read("quarantine").collect()} if warehouse.has("quarantine") else set()
+        columns = ["contigName", "start", "referenceAllele", "alternateAlleles"]
+        found = [tuple(row) for row in warehouse.read("genotypes").select(*columns, "calls").collect()]
+        people = warehouse.read("samples").count()
+        assert sorted(map(repr, spoilt_files.vcf_table(path, people, bad))) == sorted(
+            repr((*row[:4], spoilt_files.codes([row[4]], people))) for row in found
+        )
