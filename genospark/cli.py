@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--input", action="append", metavar="PATH", help=entries[0].inputs)
         for option in entries[0].options:
             command.add_argument(f"--{option}", metavar=option.upper(), help=f"the setting {option.replace('-', '_')}")
+        if job.startswith("ingest-"):
+            command.add_argument("--mode", choices=("strict", "quarantine"), help="what bad records do: end the stage, or go aside")
+            command.add_argument("--max-bad", metavar="SHARE", help="in quarantine, the share of a file's records that may be bad")
         command.add_argument("--rerun", action="store_true", help="run even where the same run is already there")
     demo = commands.add_parser("demo", help=_DEMO, description=_DEMO)
     demo.add_argument("--warehouse", default="demo", metavar="DIR", help="folder of the demo's files and tables")
@@ -122,8 +125,8 @@ def _flags(options: argparse.Namespace) -> dict[str, object]:
     if getattr(options, "input", None):
         flags["inputs"] = options.input
     entry = next((entry for entry in [*STAGES.values(), *UPKEEP.values()] if entry.job == options.command), None)
-    for name in (option.replace("-", "_") for option in (entry.options if entry else ())):
-        if getattr(options, name) is not None:
+    for name in ("mode", "max_bad", *(option.replace("-", "_") for option in (entry.options if entry else ()))):
+        if getattr(options, name, None) is not None:
             flags[name] = getattr(options, name)
     if options.rerun:
         flags["rerun"] = True

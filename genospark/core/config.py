@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import glob
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from genospark.errors import ConfigError, InputError
 
@@ -33,18 +33,6 @@ class StageConfig(Settings):
     def identity(self) -> dict[str, Any]:
         """What decides the stage's result, inputs apart: a warehouse that is moved stays the same."""
         return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs"})
-
-
-class BatchConfig(StageConfig):
-    """What stages are told that read files about people.
-
-    Attributes:
-        batch: Name of the batch of files; the same name again replaces it, another adds to it.
-        on_overlap: What to do where another batch has the same people's values: refuse, keep those, or replace them.
-    """
-
-    batch: str = Field("main", pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    on_overlap: Literal["refuse", "keep", "replace"] = "refuse"
 
 
 def _add_to_one(fractions: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -139,7 +140,7 @@ def run_stage(
         try:
             body(run)
             run.commit()
-        except (PySparkException, Py4JJavaError) as error:
+        except (PySparkException, Py4JJavaError, OSError, DeltaError) as error:
             known = user_error(error)
             if known is None:
                 raise

@@ -16,6 +16,7 @@ from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features import cis
+from genospark.features.builds import check_shared
 from genospark.features.dense import scatter, transformed
 from genospark.features.expression_config import BuildExpressionFeaturesConfig
 from genospark.features.expression_specification import cis_of
@@ -172,6 +173,7 @@ def _variants(
     if not warehouse.producer("genes"):
         run.note(no_cis_variants="the table `genes` is not there; see ingest-genes")
         return (), cis_of([], len(targets))
+    check_shared(warehouse, "genes", "variants")
     genes = _of(warehouse.read("genes"), targets)
     near = cis.near_genes(calls, genes, config.cis_window_bp)
     chosen = cis.best_variants(near, values, len(training), config.cis_variants_per_target)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Literal
 
+from pydantic import Field
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
 
-from genospark.core.config import BatchConfig
 from genospark.core.runlog import Run
 from genospark.errors import InputError
+from genospark.ingest.quarantine import IngestConfig
 
 SHOWN = 10
+
+
+class BatchConfig(IngestConfig):
+    """What stages are told that read files about people.
+
+    Attributes:
+        batch: Name of the batch of files; the same name again replaces it, another adds to it.
+        on_overlap: What to do where another batch has the same people's values: refuse, keep those, or replace them.
+    """
+
+    batch: str = Field("main", pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    on_overlap: Literal["refuse", "keep", "replace"] = "refuse"
 
 
 def write_batch(run: Run, name: str, rows: DataFrame, config: BatchConfig, key: list[str]) -> None:
@@ -64,8 +77,3 @@ def overlap(name: str, people: list[str], count: int) -> InputError:
         f"`{name}`: another batch has values of {count} of these people: {listed}",
         "leave them out, or say what to do with --on-overlap keep (what is there) or replace (it)",
     )
-
-
-def without_people(rows: DataFrame, people: DataFrame) -> DataFrame:
-    """Rows of others than some people (a column `sampleId`)."""
-    return rows.join(f.broadcast(people.select("sampleId")), "sampleId", "leftanti")

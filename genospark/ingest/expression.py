@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
-from genospark.core.config import BatchConfig, expand
+from genospark.core.config import expand
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
-from genospark.ingest.batches import write_batch
+from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.pseudobulk import UNIT, PseudobulkSettings, count_cells, read_pseudobulk
+from genospark.ingest.quarantine import REJECT, collected, read_in_worker
 from genospark.ingest.tabular import numbers, read_table, require, unique
 
 KEYS = ["sampleId", "cellType", "state"]
@@ -38,7 +40,6 @@ class IngestExpressionConfig(BatchConfig):
         pseudobulk: How single cells are put together.
     """
 
-    inputs: list[str] = []
     unit: str = "TPM"
     cell_type: str = "bulk"
     state: str = "unspecified"
@@ -65,24 +66,26 @@ def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield from read_expression(files[index], config)
+                yield from read_in_worker(files[index], config, partial(read_expression, files[index], config))
 
-    rows = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, ROWS).repartition("sampleId")
-    rows = rows.sortWithinPartitions("sampleId", "geneId").persist()
+    read = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, f"{ROWS}, {REJECT}").repartition("sampleId")
+    read = read.sortWithinPartitions("sampleId", "geneId").persist()
     try:
+        rows, rejects = collected(read, config)
         twice = rows.groupBy("sampleId", "geneId", "cellType", "state").count().where("count > 1").limit(1).collect()
         if twice:
-            person, gene, cell_type, state, _ = twice[0]
+            _, gene, cell_type, state, _ = twice[0]
             raise InputError(
-                f"expression of {gene} in {cell_type}, {state} of {person} stands in more than one file",
+                f"expression of {gene} in {cell_type}, {state} of the same person stands in more than one file",
                 "name each file once, and give files of different cell types or states their columns",
             )
         write_batch(run, "expression", rows, config, KEYS)
         seen = rows.selectExpr("count(distinct sampleId)", "count(distinct geneId)").collect()[0]
         run.note(people=seen[0], genes=seen[1])
         _note_cells(run, config, [path for path in files if path.suffix == H5AD])
+        rejects.publish(run)
     finally:
-        rows.unpersist()
+        read.unpersist()
 
 
 def _note_cells(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None:
@@ -92,16 +95,17 @@ def _note_cells(run: Run, config: IngestExpressionConfig, files: list[Path]) -> 
         run.note(**total)
 
 
-def read_expression(path: Path, config: IngestExpressionConfig) -> Iterator[pa.RecordBatch]:
-    """Rows of the long table, in batches, from one file.
+def read_expression(path: Path, config: IngestExpressionConfig, without: frozenset[int] = frozenset()) -> Iterator[pa.RecordBatch]:
+    """Rows of the long table, in batches, from one file, without the lines of some numbers.
 
     Raises:
         InputError: The file is not an expression table or holds no counts of single cells.
+        RecordError: Records of it are bad.
     """
     if path.suffix == H5AD:
         keys, genes, values = read_pseudobulk(path, config.pseudobulk, config.cell_type, config.state)
     else:
-        frame = read_table(path)
+        frame = read_table(path, without=without)
         keys, genes, values = _from_bed(frame, path, config) if ".bed" in path.suffixes else _from_tsv(frame, path, config)
     unit = UNIT if path.suffix == H5AD else config.unit
     for start in range(0, len(keys), 1000):
@@ -141,4 +145,4 @@ def _from_bed(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -
     unique(frame, [gene], path)
     people = list(frame.columns[len(described) :])
     keys = pd.DataFrame({"sampleId": people, "cellType": config.cell_type, "state": config.state})
-    return keys, list(frame[gene]), numbers(frame, people, path).T
+    return keys, list(frame[gene]), numbers(frame, people, path, people=True).T

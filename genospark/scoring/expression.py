@@ -14,7 +14,7 @@ from pyspark.sql import functions as f
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import CoverageError
+from genospark.features.builds import too_few
 from genospark.features.expression_vectors import bounded_batches, row_bytes, vectors
 from genospark.models.bundle import Bundle
 from genospark.tasks.bundles import chosen
@@ -62,11 +62,7 @@ def _score(run: Run, config: ScoreExpressionConfig, bundle: Bundle, model: Expre
     refused = made.matched.turns_refused
     run.note(variants_found=f"{found}/{total}", ref_alt_exchanged=made.matched.variants_turned, turns_refused=refused)
     if coverage < config.min_variant_coverage:
-        raise CoverageError(
-            f"{run.warehouse.path}: {found} of the model's {total} variants are there ({coverage:.0%}), "
-            f"at least {config.min_variant_coverage:.0%} are needed",
-            "check genome build and contig names, impute the missing sites, or lower min_variant_coverage",
-        )
+        raise too_few(run.warehouse, model.spec.variants, found, config.min_variant_coverage)
     with bounded_batches(run.warehouse.spark, row_bytes(model.spec)):
         predicted = predictions(with_expression(made.rows, bundle, ["targets"]), model)
         run.write(

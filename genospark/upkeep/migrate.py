@@ -11,11 +11,12 @@ from pyspark.sql import functions as f
 
 from genospark.core import ledger
 from genospark.core.calls import packed_rows, unpack
-from genospark.core.config import BatchConfig, StageConfig
+from genospark.core.config import StageConfig
 from genospark.core.progress import log
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.ingest.batches import BatchConfig
 from genospark.ingest.blocks import TALLY_SUMS, with_blocks
 from genospark.schema import table
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genospark.core.calls import MISSING, Bytes, pack, packed_bytes
+from genospark.ingest.vcf.faults import BadLinesError, Wrong
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
 from genospark.ingest.vcf.lines import Ints, Lines
 
@@ -67,7 +68,7 @@ def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np
         has_genotypes: (lines,) whether there are genotypes; if not, all calls are missing.
 
     Raises:
-        InputError: A genotype cannot be read, has more than two alleles, or an allele the record does not have.
+        BadLinesError: Genotypes cannot be read, have more than two alleles, or an allele their record does not have.
     """
     return _Decoder(lines, n_alternates).decode(has_genotypes)
 
@@ -77,6 +78,7 @@ class _Decoder:
         self.lines = lines
         self.n_alternates = n_alternates
         self.n = lines.chunk.split.n_samples
+        self.refused: dict[int, Wrong] = {}
         row_stops = np.cumsum(np.maximum(n_alternates, 1))
         self.first_row = row_stops - np.maximum(n_alternates, 1)
         rows = int(row_stops[-1])
@@ -93,6 +95,8 @@ class _Decoder:
                 self._decode_fixed(block)
             for block in self._blocks(has_genotypes & ~fixed):
                 self._decode_words(block)
+        if self.refused:
+            raise BadLinesError(list(self.refused.values()))
         rows, bits = (np.concatenate(parts) for parts in zip(*self.haploid, strict=True))
         order = np.argsort(rows)
         return Calls(self.packed, rows[order], bits[order])
@@ -142,7 +146,7 @@ class _Decoder:
             haploid = (classes & _HAPLOID_BITS) == _HAPLOID
             alleles[haploid] = alleles[haploid] & np.uint32(0xFFFF) | np.uint32(ABSENT << 16)
             row, person = np.nonzero(irregular & ~haploid)
-            alleles[row, person] = read_irregular(self.lines, block[row], person)
+            alleles[row, person] = read_irregular(self.lines, block[row], person, self.refused)
         pairs = alleles.view(np.uint16).reshape(len(block), self.n, 2)
         n_alternates = self.n_alternates[block]
         self._check_alleles(pairs, block)
@@ -164,17 +168,14 @@ class _Decoder:
     def _check_alleles(self, pairs: npt.NDArray[np.uint16], block: Ints) -> None:
         # One more turns ABSENT, the highest number, into 0.
         highest = (pairs + np.uint16(1)).max(axis=(1, 2)).astype(np.int64) - 2
-        wrong = highest > self.n_alternates[block]
-        if wrong.any():
-            at = int(wrong.argmax())
+        for at in np.flatnonzero(highest > self.n_alternates[block]).tolist():
             line, allele = int(block[at]), int(highest[at])
             person = int((pairs[at] == allele + 1).any(axis=1).argmax())
             what = f"allele {allele}" if allele < WORST_ALLELE else f"an allele above {WORST_ALLELE - 1}"
-            self.lines.chunk.fail(
-                int(self.lines.starts[line]),
-                f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}",
-                "correct the genotype or ALT, or leave the record out",
-            )
+            detail = f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}"
+            step = "correct the genotype or ALT, or leave the record out"
+            reason = "a genotype has an allele that ALT has not"
+            self.refused.setdefault(line, self.lines.wrong(line, str(person + 10), reason, step, detail))
 
     def _store(self, rows: Ints, codes: Bytes) -> None:
         self.packed[rows] = pack(codes)

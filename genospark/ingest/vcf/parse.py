@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from genospark.core.calls import SAMPLE_BLOCK, Bytes, packed_bytes
-from genospark.ingest.vcf.chunks import read_chunks
+from genospark.ingest.vcf.chunks import Chunk, read_chunks
+from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out, refusal
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
 from genospark.ingest.vcf.lines import Ints, Lines, find_lines
 from genospark.ingest.vcf.sites import Sites, read_sites
@@ -36,12 +37,15 @@ PARSED_SCHEMA = pa.schema(
         pa.field("nHomAlt", pa.int32(), nullable=False),
         pa.field("pValueHwe", pa.float64()),
         pa.field("blocks", pa.list_(BLOCK), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
     ]
 )
-"""Columns of ``variants`` as ``genospark.schema`` describes them, and what ``genotypes`` says of each block of people."""
+"""Columns of ``variants`` as ``genospark.schema`` describes them; what ``genotypes`` says of each block of people; and ``line``, the number
+of the record's line in the split, from 0."""
+END_BEFORE_POS = "INFO END lies before POS: the length of REF is used"
 
 
-def parse_split(split: Split) -> Iterator[pa.RecordBatch]:
+def parse_split(split: Split, findings: Findings | None = None, quarantine: bool = False) -> Iterator[pa.RecordBatch]:
     """Read the records of a split, one row per biallelic variant, in the order of the file.
 
     Multi-allelic records are split as ``bcftools norm -m-`` does: the other alternate alleles of a genotype count as the
@@ -49,22 +53,56 @@ def parse_split(split: Split) -> Iterator[pa.RecordBatch]:
     with ``calls``; ``bcftools`` also counts the called allele of a half call (``./1``) in AC and AN. A haploid call of the alternate
     allele is one copy; it is in neither ``nHet`` nor ``nHomAlt`` nor the Hardy-Weinberg test.
 
+    Args:
+        split: The split.
+        findings: Takes up what is found besides the rows; complete once all batches are read.
+        quarantine: Leave bad records out and add them to ``findings``, instead of ending with the first.
+
     Yields:
         Batches of ``PARSED_SCHEMA``, each of about 16 MiB of text.
 
     Raises:
-        InputError: A line cannot be read; the message names file, line and reason.
+        InputError: The file is damaged or, without ``quarantine``, a line cannot be read; the message names file, line and reason.
     """
+    findings = Findings() if findings is None else findings
     for chunk in read_chunks(split):
-        lines = find_lines(chunk)
-        if len(lines):
-            yield _batch(lines)
+        before = findings.lines
+        batch, wrong = _read(chunk, findings)
+        if wrong:
+            if not quarantine:
+                raise refusal(chunk, wrong[0], before)
+            findings.bad += [left_out(chunk, entry, before) for entry in wrong]
+        # The next chunk is read before these names are bound again.
+        del chunk, wrong
+        if batch is not None:
+            yield batch
+        del batch
 
 
-def _batch(lines: Lines) -> pa.RecordBatch:
+def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list[Wrong]]:
+    """The rows of the lines that can be read, and what is wrong with the others, in the order of the file.
+
+    A check refuses all lines that it finds wrong at once, so what is left is read again a few times at most, and only where there are
+    bad lines.
+    """
+    lines, wrong, n_lines = find_lines(chunk)
+    findings.records += len(lines) + len(wrong)
+    batch = None
+    while len(lines) and batch is None:
+        try:
+            batch = _batch(lines, findings)
+        except BadLinesError as bad:
+            wrong += bad.wrong
+            lines = lines.without(bad.wrong)
+    findings.lines += n_lines
+    return batch, sorted(wrong, key=lambda entry: entry.start)
+
+
+def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
     n = lines.chunk.split.n_samples
     sites = read_sites(lines)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
+    _note(findings, sites)
     record, alternates = _rows(sites)
     take = pa.array(record)
     columns: dict[str, pa.Array] = {
@@ -78,8 +116,19 @@ def _batch(lines: Lines) -> pa.RecordBatch:
         "filters": sites.filters.take(take),
         "splitFromMultiAllelic": pa.array(sites.n_alternates[record] > 1),
         **block_columns(calls, n),
+        "line": pa.array(lines.numbers[record] + findings.lines),
     }
     return pa.record_batch([columns[field.name].cast(field.type) for field in PARSED_SCHEMA], schema=PARSED_SCHEMA)
+
+
+def _note(findings: Findings, sites: Sites) -> None:
+    if sites.n_unusable_ends:
+        findings.warnings[END_BEFORE_POS] += sites.n_unusable_ends
+    contigs = sites.contig.dictionary_encode()
+    last = np.full(len(contigs.dictionary), -1, np.int64)
+    np.maximum.at(last, contigs.indices.to_numpy(), sites.start)
+    for name, position in zip(contigs.dictionary.to_pylist(), last.tolist(), strict=True):
+        findings.contigs[name] = max(position, findings.contigs.get(name, -1))
 
 
 def _rows(sites: Sites) -> tuple[Ints, pa.ListArray]:
