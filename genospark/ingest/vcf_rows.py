@@ -31,14 +31,6 @@ _TALLY = pa.struct(
 # A row is a variant, a bad line (`bad`), or the last of its split (`tally`).
 _EXTRA = [("sampleSet", pa.int32()), ("split", pa.int32()), ("bad", _BAD), ("tally", _TALLY)]
 _SCHEMA = pa.schema([*(field.with_nullable(True) for field in PARSED_SCHEMA), *_EXTRA])
-    [
-        *(field.with_nullable(True) for field in PARSED_SCHEMA),
-        ("sampleSet", pa.int32()),
-        ("split", pa.int32()),
-        ("bad", _BAD),
-        ("tally", _TALLY),
-    ]
-)
 
 
 @dataclass(frozen=True)
