@@ -94,7 +94,7 @@ def expression_values(expression: DataFrame, order: pd.DataFrame, transform: str
     Args:
         expression: Rows of ``expression``.
         order: Training people: `sampleId`, `place` (0-based).
-        transform: log1p or none.
+        transform: Of ``dense.transformed``.
 
     Returns:
         Rows of geneId, cellType, state, mean, standardDeviation, values.
