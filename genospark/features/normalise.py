@@ -55,6 +55,8 @@ def normalised(expression: DataFrame, normaliser: Normaliser, wanted: Genes | No
         normaliser: What was fitted.
         wanted: Genes to return; all where not given.
     """
+    if not normaliser.contexts:
+        return expression.sparkSession.createDataFrame([], _LONG)
     if "cpm" in normaliser.steps:
         check_counts(expression)
     steps = normaliser.steps

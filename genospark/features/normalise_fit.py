@@ -51,7 +51,9 @@ def fit(expression: DataFrame, people: pd.DataFrame, config: NormaliseConfig) ->
     places = people[["sampleId"]].assign(person=range(len(people)))
     mine = expression.join(f.broadcast(spark.createDataFrame(places, "sampleId string, person int")), "sampleId")
     contexts = _contexts(mine, steps, hidden_factors)
-    with bounded_batches(spark, 12 * max((len(found.genes) for found in contexts), default=1)):
+    if not contexts:
+        return Normaliser(transform, ())
+    with bounded_batches(spark, 12 * max(len(found.genes) for found in contexts)):
         rows = profiles(mine, contexts, "person").persist()
         try:
             if "cpm" in steps:
@@ -62,7 +64,9 @@ def fit(expression: DataFrame, people: pd.DataFrame, config: NormaliseConfig) ->
                 contexts = _with_genes(rows, contexts, steps, hidden_factors, len(people))
         finally:
             rows.unpersist()
-    return Normaliser(transform, contexts)
+    # Where nobody has enough of the genes, nothing was fitted.
+    needed = [name for name, step in (("counts", "cpm"), ("quantiles", "quantile")) if step in steps]
+    return Normaliser(transform, tuple(found for found in contexts if all(getattr(found, name).size for name in (*needed, "kept"))))
 
 
 def _contexts(mine: DataFrame, steps: list[str], hidden_factors: int) -> tuple[Context, ...]:
@@ -115,7 +119,7 @@ def _with_references(rows: DataFrame, contexts: tuple[Context, ...]) -> tuple[Co
     for number, group in fitted.groupby("context"):
         scale = float(group["logFactor"].mean())
         made[number] = replace(made[number], log_scale=scale, mean_library=float(group["library"].mean() * np.exp(-scale)))
-    return tuple(found for found in made if found.counts.size)
+    return tuple(made)
 
 
 def _with_quantiles(rows: DataFrame, contexts: tuple[Context, ...], before: list[str]) -> tuple[Context, ...]:
@@ -134,7 +138,7 @@ def _with_quantiles(rows: DataFrame, contexts: tuple[Context, ...], before: list
     for part in sorted(parts, key=lambda part: (part["context"], part["first"])):
         totals[part["context"]] += np.frombuffer(part["total"])
         counts[part["context"]] += part["n"]
-    return tuple(replace(found, quantiles=totals[i] / counts[i]) for i, found in enumerate(contexts) if counts[i])
+    return tuple(replace(found, quantiles=totals[i] / counts[i]) if counts[i] else found for i, found in enumerate(contexts))
 
 
 def _with_genes(

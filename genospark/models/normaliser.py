@@ -101,6 +101,9 @@ class Context:
             [samples, kept]; NaN in samples that have not ``enough`` of the genes.
         """
         enough = self.enough(raw)
+        made = np.full((len(raw), len(self.kept)), np.nan)
+        if not enough.any():
+            return made
         values = raw[enough]
         for step in steps:
             if step == "inverse-normal":
@@ -112,7 +115,6 @@ class Context:
             else:
                 values = scaled(values, step)
         values = values if "inverse-normal" in steps else values[:, self.kept]
-        made = np.full((len(raw), len(self.kept)), np.nan)
         made[enough] = values - self.scores(values) @ self.loadings.T * self.deviations if self.loadings.shape[1] else values
         return made
 

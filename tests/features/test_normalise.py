@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,12 +23,14 @@ from genospark.features.fusion import fuse
 from genospark.features.normalise import normalised
 from genospark.features.normalise_config import NormaliseConfig
 from genospark.features.normalise_fit import fit
-from genospark.features.normalise_rows import from_table
 from genospark.features.risk import BuildRiskFeaturesConfig, build_features
 from genospark.features.specification import from_tables
+from genospark.ingest.expression import IngestExpressionConfig, ingest_expression
 from genospark.models.distributions import quantile_normalised, sorted_profiles
+from genospark.models.spec import FeatureSpec
 from genospark.models.tmm import effective_libraries, log_cpm, log_factors, reference_sample, upper_quartiles
 from genospark.scoring.risk import ScoreRiskConfig, score
+from genospark.tasks.bundles import last_version
 from genospark.training.risk import TrainRiskConfig, train
 
 PEOPLE = [f"P{i:02d}" for i in range(30)]
@@ -90,10 +94,16 @@ def _expected(values: np.ndarray, training: np.ndarray) -> np.ndarray:
 
 
 def test_all_steps_are_fitted_on_training_people_alone(counts: dict[tuple[str, str], pd.DataFrame], spark: SparkSession) -> None:
-    rows = _long(counts, spark)
+    # In a third cell type each person has a third of the genes: nothing is fitted there.
+    third = counts[CONTEXT[0]].where((np.arange(40) + np.arange(30)[:, None]) % 3 == 0)
+    rows = _long({("A", "rest"): third} | counts, spark)
     config = _config(expression_transform="cpm+quantile+inverse-normal")
     fitted = fit(rows, _people(TRAINING), config)
     assert fitted is not None
+    assert [(found.cell_type, found.state) for found in fitted.contexts] == CONTEXT
+    nobody = fit(rows, _people(["somebody else"]), config)
+    assert nobody is not None
+    assert normalised(rows, nobody).count() == 0
     made = normalised(rows, fitted).toPandas()
     for context in CONTEXT:
         raw = counts[context]
@@ -144,43 +154,77 @@ def test_factors_beside_a_panel_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def copied(cohort: Cohort, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """The small cohort's tables, with features of normalised expression."""
+def copied(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The small cohort's tables."""
     path = tmp_path_factory.mktemp("normalised") / "warehouse"
     shutil.copytree(cohort.path, path, ignore=shutil.ignore_patterns("input"))
+    return str(path)
+
+
+def test_risk_examples_hold_normalised_expression(copied: str, spark: SparkSession) -> None:
     settings = {"expression_transform": "log+quantile", "hidden_factors": 2, "expression_filling": "knn", "fit_people": 150}
-    build_features(BuildRiskFeaturesConfig(warehouse=str(path), variants=50, expression=20, **settings), spark)
-    return Warehouse(spark, str(path))
-
-
-def test_risk_goes_through_with_normalised_expression(copied: Warehouse, spark: SparkSession) -> None:
-    spec = from_tables(copied)
+    build_features(BuildRiskFeaturesConfig(warehouse=copied, variants=50, expression=20, **settings), spark)
+    warehouse = Warehouse(spark, copied)
+    spec = from_tables(warehouse)
     assert spec.transform == "log+quantile"
     assert spec.normaliser is not None
     assert {found.loadings.shape for found in spec.normaliser.contexts} == {(20, 2)}
-    examples = copied.read("riskExamples").toPandas().set_index("sampleId")
+    examples = warehouse.read("riskExamples").toPandas().set_index("sampleId")
     vectors = np.stack([np.frombuffer(row, "<f4") for row in examples["measurements"]])[:, :20]
     assert not np.isnan(vectors).any()
     training = vectors[(examples["split"] == "train").to_numpy()]
     assert np.abs(training.mean(axis=0)).max() < 0.05
     assert np.abs(training.std(axis=0) - 1).max() < 0.05
-    # A bundle holds all of it: people scored from tables alone get the vectors of the examples.
-    train(TrainRiskConfig(warehouse=copied.path, epochs=1, ranks=1), spark)
-    score(ScoreRiskConfig(warehouse=copied.path), spark)
-    assert copied.read("riskScores").where("riskProbability between 0 and 1").count() > 400
+    # A bundle holds all of it.
+    again = FeatureSpec.of(json.loads(json.dumps(spec.to_json())), spec.arrays())
+    assert again.expression == spec.expression
+    for one, other in zip(spec.normaliser.contexts, again.normaliser.contexts, strict=True):
+        np.testing.assert_array_equal(one.quantiles, other.quantiles)
+        np.testing.assert_array_equal(one.loadings, other.loadings)
     with pytest.raises(ConfigError, match="predicted expression cannot be normalised"):
-        fuse(copied, spec, predicted_expression=True)
+        fuse(warehouse, spec, predicted_expression=True)
 
 
-def test_expression_goes_through_with_normalised_targets(copied: Warehouse, cohort: Cohort, spark: SparkSession) -> None:
+@pytest.mark.slow
+def test_people_are_scored_as_they_were_when_trained_on(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
+    """Raw counts through cpm+inverse-normal; then one person in a warehouse of their own gets the score that they had among all."""
+    shutil.copytree(cohort.path, tmp_path / "all", ignore=shutil.ignore_patterns("input"))
+    raw = pd.read_csv(cohort.files / "expression.tsv.gz", sep="\t")
+    genes = raw.columns[3:]
+    raw[genes] = (raw[genes] * 10).round()
+    files = {}
+    people = {"all": set(raw["sampleId"]), "one": {raw["sampleId"].iloc[0]}}
+    for name, mine in people.items():
+        files[name] = tmp_path / f"{name}.csv"
+        raw[raw["sampleId"].isin(mine)].to_csv(files[name], index=False, na_rep="NA")
+    shutil.copytree(tmp_path / "all", tmp_path / "one")
+    warehouse = str(tmp_path / "all")
+    ingest_expression(IngestExpressionConfig(warehouse=warehouse, inputs=[str(files["all"])], unit="counts"), spark)
+    settings = {"expression_transform": "cpm+inverse-normal", "expression_filling": "knn"}
+    build_features(BuildRiskFeaturesConfig(warehouse=warehouse, variants=50, expression=20, **settings), spark)
+    train(TrainRiskConfig(warehouse=warehouse, epochs=1, ranks=1), spark)
+    score(ScoreRiskConfig(warehouse=warehouse), spark)
+    other = str(tmp_path / "one")
+    ingest_expression(IngestExpressionConfig(warehouse=other, inputs=[str(files["one"])], unit="counts"), spark)
+    version = last_version(Warehouse(spark, warehouse), "risk")
+    score(ScoreRiskConfig(warehouse=other, bundle=f"{warehouse}/bundles/{version}"), spark)
+    scores = [Warehouse(spark, path).read("riskScores").drop("runId").toPandas() for path in (warehouse, other)]
+    (person,) = people["one"]
+    one, alone = (found[found["sampleId"] == person].sort_values("disease", ignore_index=True) for found in scores)
+    pd.testing.assert_frame_equal(one, alone, rtol=1e-6)
+    assert (one["expressionCoverage"] > 0.5).all()
+    assert (scores[1].loc[scores[1]["sampleId"] != person, "expressionCoverage"] == 0).all()
+
+
+def test_expression_examples_hold_normalised_targets(copied: str, cohort: Cohort, spark: SparkSession) -> None:
     settings = {"expression_transform": "inverse-normal", "expression_filling": "knn", "filling_neighbours": 4}
-    build_expression(BuildExpressionFeaturesConfig(warehouse=copied.path, panel=8, variants="none", **settings), spark)
-    spec = expression_spec(copied)
+    build_expression(BuildExpressionFeaturesConfig(warehouse=copied, panel=8, variants="none", **settings), spark)
+    warehouse = Warehouse(spark, copied)
+    spec = expression_spec(warehouse)
     assert spec.normaliser is not None
-    assert from_table(copied, "expression") is not None
     assert spec.neighbours is not None
     assert spec.neighbours.shape == (len(spec.cell_types), spec.panel_width, 4)
-    examples = copied.read("expressionExamples").toPandas().set_index(["sampleId", "cellType"]).sort_index()
+    examples = warehouse.read("expressionExamples").toPandas().set_index(["sampleId", "cellType"]).sort_index()
     raw = pd.read_csv(cohort.files / "expression.tsv.gz", sep="\t").set_index(["sampleId", "cellType", "state"])
     cell_type, state, gene = spec.cell_types[0], spec.states[0], spec.targets[0]
     values = raw.xs((cell_type, state), level=(1, 2))[gene]

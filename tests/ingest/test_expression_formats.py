@@ -18,6 +18,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest import tabular
 from genospark.ingest.expression import IngestExpressionConfig, ingest_expression, read_expression
+from genospark.ingest.phenotypes import IngestPhenotypesConfig, read_labels
 from genospark.ingest.quoting import record_lines
 from genospark.ingest.roles import by_role
 from genospark.ingest.sample_sheet import read_sheet
@@ -177,6 +178,12 @@ def test_paths_may_have_an_equals_sign(tmp_path: Path) -> None:
         assert by_role([entry], ("one", "two"), ("one",)) == {"one": [path]}
     with pytest.raises(ConfigError, match="no role three"):
         by_role(["three=e.tsv"], ("one", "two"), ("one",))
+
+
+def test_labels_may_be_comma_separated(tmp_path: Path) -> None:
+    path = _file(tmp_path, "p.csv", '"sampleId","gout, chronic"\na,0\nb,1\n')
+    found = read_labels(path, IngestPhenotypesConfig(warehouse="w"))
+    assert list(found.itertuples(index=False, name=None)) == [("a", "gout, chronic", 0), ("b", "gout, chronic", 1)]
 
 
 def test_lines_of_records_are_found_without_quotes_too() -> None:
