@@ -76,7 +76,7 @@ STAGES = {
             "expression tables, single cells -> expression",
             "genospark.ingest.expression:ingest_expression",
             "IngestExpressionConfig",
-            f"TSV, BED or h5ad file{_FILES}",
+            f"[ROLE=]FILE with ROLE expression (TSV, CSV, BED, GCT or h5ad, where none is given) or samples (a sheet){_FILES}",
             options=_BATCH,
         ),
         Stage(

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pysam
 import pysam.bcftools
 
+from genospark.core.blocks import by_variant, gather
 from genospark.core.storage import Warehouse
-from genospark.features.blocks import by_variant, gather
 
 KEY = ["contigName", "start", "referenceAllele", "alternateAllele"]
 COUNTS = ["nCalled", "alleleCount", "nAllelesCalled", "nHet", "nHomAlt"]

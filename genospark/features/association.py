@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as f
 
+from genospark.core.blocks import KEY, by_variant, gather
 from genospark.core.calls import MISSING
-from genospark.features.blocks import KEY, by_variant, gather
 from genospark.features.dense import scatter, transformed
 
 # What one Arrow batch of `values` may take in a Python worker.
@@ -88,7 +88,7 @@ def expression_values(expression: DataFrame, order: pd.DataFrame, transform: str
     Args:
         expression: Rows of ``expression``.
         order: Training people: `sampleId`, `place` (0-based).
-        transform: log1p or none.
+        transform: Of ``dense.transformed``.
 
     Returns:
         Rows of geneId, cellType, state, mean, standardDeviation, values.

@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from scipy import stats
 
+from genospark.core.blocks import by_variant, gather
 from genospark.core.calls import MISSING, pack, packed_rows, unpack
-from genospark.features.blocks import by_variant, gather
 
 VARIANT = "contigName string, start bigint, referenceAllele string, alternateAllele string, mean double, standardDeviation double"
 _LINKED = 0.1

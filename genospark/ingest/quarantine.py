@@ -124,7 +124,7 @@ def read_in_worker(
     Args:
         path: The file.
         config: The stage's settings.
-        reader: As in ``Rejects.read``; finds bad records before its first batch.
+        reader: As in ``Rejects.read``; in quarantine it finds bad records before its first batch.
     """
     rejects = Rejects(config)
 
@@ -135,8 +135,11 @@ def read_in_worker(
     first, others = rejects.read(path, begun)
     if first is None:
         return
-    for batch in chain([first], others):
-        yield pa.RecordBatch.from_arrays([*batch.columns, pa.nulls(batch.num_rows, _REJECT)], [*batch.schema.names, "reject"])
+    try:
+        for batch in chain([first], others):
+            yield pa.RecordBatch.from_arrays([*batch.columns, pa.nulls(batch.num_rows, _REJECT)], [*batch.schema.names, "reject"])
+    except RecordError as error:
+        raise InputError(error.problem, error.next_step) from None
     if rejects.found:
         found = pa.array([{"path": file, **asdict(record)} for file, record in rejects.found], _REJECT)
         empty = [pa.nulls(len(found), kind) for kind in first.schema.types]

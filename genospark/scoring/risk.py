@@ -15,6 +15,7 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.features.builds import too_few
 from genospark.features.fusion import fuse
+from genospark.features.normalise import bounded
 from genospark.models.bundle import Bundle
 from genospark.tasks.bundles import chosen
 from genospark.tasks.risk import TASK, RiskModel, sigmoid, with_logits
@@ -65,7 +66,8 @@ def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
         raise too_few(run.warehouse, model.spec.variants, fused.variants_found, config.min_variant_coverage)
     scored = _probabilities(with_logits(fused.rows, bundle), model)
     rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
-    run.write("riskScores", rows)
+    with bounded(run.warehouse.spark, model.spec.normaliser):
+        run.write("riskScores", rows)
     people = run.warehouse.read("samples").count()
     run.note(people=people)
 

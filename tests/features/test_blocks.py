@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genospark.core.blocks import gather
 from genospark.core.calls import MISSING, SAMPLE_BLOCK, pack
-from genospark.features.blocks import gather
 
 TYPE = pa.list_(pa.struct([("sampleBlock", pa.int32()), ("calls", pa.binary())]))
 

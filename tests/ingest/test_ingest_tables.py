@@ -165,7 +165,7 @@ def test_an_error_in_a_spark_worker_reaches_the_caller_as_itself(spark: SparkSes
     with pytest.raises(InputError, match="line 2, column G1") as caught:
         ingest_expression(config, spark)
     assert caught.value.exit_code == 3
-    assert Warehouse(spark, config.warehouse).producer("expression") is None
+    assert not Warehouse(spark, config.warehouse).has("expression")
 
 
 def test_the_same_value_from_two_files_is_refused(spark: SparkSession, tmp_path: Path) -> None:

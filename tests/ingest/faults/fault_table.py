@@ -123,6 +123,9 @@ def _dangling(folder: Path) -> list[object]:
 GENE = '22\tx\tgene\t{}\t90\t.\t+\t.\tgene_id "{}";\n'
 _TSV = "sampleId\tG1\tG2\nAnn\t1\t2\n{}\nCid\t3\t4\n"
 _LABELS = "sampleId\tdisease\nAnn\t0\nBob\t1\n{}\n"
+_GCT = "#1.2\n2\t2\nName\tDescription\tAnn\tBob\nG1\tx\t1\t2\n{}\n"
+_SHEET = "sample\tsampleId\nAnn\t1\n"
+_MORE = "Bob\t2\nCid\t3\nDan\t4\n"
 _BED = "#chr\tstart\tend\tgene\tAnn\tBob\n22\t1\t2\tG1\t1\t2\n{}\n"
 
 VCF = [
@@ -268,6 +271,60 @@ TABLES = [
         _table("ingest-expression", "e.bed", _BED.format("22\t1\t2\tG2\t1\thigh")),
         "line 3, column 6: 'high' is not a finite number",
         quarantine="not a finite number",
+    ),
+    Fault(
+        "expression (CSV)",
+        "too few columns",
+        _table("ingest-expression", "e.csv", _TSV.replace("\t", ",").format('"Bo\nb",5')),
+        "line 3: 2 columns where 3 are expected",
+        quarantine="another number of columns than the first line",
+    ),
+    Fault(
+        "expression (CSV)",
+        "a quote inside a field",
+        _table("ingest-expression", "e.csv", _TSV.replace("\t", ",").format('Bob,5"6,7')),
+        "line 3: a quote inside a field",
+    ),
+    Fault(
+        "expression (CSV)",
+        "a quote that is not closed",
+        _table("ingest-expression", "e.csv", _TSV.replace("\t", ",").format('Bob,5,"7')),
+        "line 3: a quote is not closed",
+    ),
+    Fault(
+        "expression (GCT)",
+        "text among numbers",
+        _table("ingest-expression", "e.gct", _GCT.format("G2\tx\t1\thigh")),
+        "line 5, column 4: 'high' is not a finite number",
+        quarantine="not a finite number",
+    ),
+    Fault(
+        "expression (GCT)",
+        "a gene twice",
+        _table("ingest-expression", "e.gct", _GCT.format("G1\tx\t1\t2")),
+        "line 5: the same Name as on an earlier line",
+        quarantine="the same Name as on an earlier line",
+    ),
+    Fault(
+        "expression (GCT)",
+        "fewer genes than it says",
+        _table("ingest-expression", "e.gct", _GCT.replace("2\t2\n", "3\t2\n").format("G2\tx\t1\t2")),
+        "line 2: says 3 genes, but the file has 2",
+    ),
+    Fault(
+        "sample sheet",
+        "a sample that it lacks",
+        lambda f: ["ingest-expression", *_inputs([write(f, "e.bed", _BED.format("")), f"samples={write(f, 's.tsv', _SHEET)}"])],
+        "e.bed: column 6: its sample is not in the sample sheet",
+    ),
+    Fault(
+        "sample sheet",
+        "a sample of no file",
+        lambda f: [
+            "ingest-expression",
+            *_inputs([write(f, "e.tsv", _TSV.format("Bob\t2\t3")), f"samples={write(f, 's.tsv', _SHEET + _MORE)}"]),
+        ],
+        "s.tsv: line 5: no input file has a value of the sample",
     ),
     Fault(
         "expression (h5ad)",
@@ -446,10 +503,11 @@ the run is published: what earlier runs published stays as it is. Ingest stages 
   them by reason. Where more than `--max-bad` (0.001) of a file's records are bad, the stage ends with exit code 3. A file without faults
   gives the same tables in both modes.
 
-A record is a line: of a VCF a site with all its alleles and everyone's genotypes; of expression a person's row (TSV) or a gene's (BED); of
-phenotypes, covariates and pedigree a person's row; of genes and terms a line. Of lines that repeat a person, a gene or a variant the first
-stays. What has no records that can be told apart ends the stage in both modes: damaged compression, BAM, h5ad, headers, files that do not
-fit each other.
+A record is a line: of a VCF a site with all its alleles and everyone's genotypes; of expression a person's row (TSV, CSV) or a gene's
+(BED, GCT), which in CSV may be of several lines and is named by its first; of phenotypes, covariates and pedigree a person's row; of genes
+and terms a line. Of lines that repeat a person, a gene or a variant the first stays. What has no records that can be told apart ends the
+stage in both modes: damaged compression, BAM, h5ad, headers, sample sheets, quotes of CSV that do not fit, files that do not fit each
+other.
 
 Findings that touch no stored value are warnings, counted in `runs.notes`: lines of a VCF's header that are no text, no KEY=VALUE or a
 contig without an ID; a contig named twice there, or not at all; INFO END before POS (the length of REF is used). An index of a VCF

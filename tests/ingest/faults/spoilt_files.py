@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import math
 import re
 from collections import Counter
@@ -49,13 +51,13 @@ def check_vcf(path: Path) -> None:
     for split in splits:
         found = Findings()
         for batch in parse_split(split, found, quarantine=True):
-            rows += batch.select(["contigName", "start", "referenceAllele", "alternateAlleles", "calls"]).to_pylist()
+            rows += batch.select(["contigName", "start", "referenceAllele", "alternateAlleles", "blocks"]).to_pylist()
         bad |= {line + entry.line for entry in found.bad}
         assert not [entry for entry in found.bad if re.search(r"\t[0-9.]+[|/]", entry.content)]
         line += found.lines
     assert _refused(lambda: [list(parse_split(split)) for split in splits]) == bool(bad)
     people = len(header.sample_ids)
-    found_rows = [(*(row[name] for name in list(row)[:4]), codes(row["calls"], people)) for row in rows]
+    found_rows = [(*(row[name] for name in list(row)[:4]), codes([block["calls"] for block in row["blocks"]], people)) for row in rows]
     assert found_rows == vcf_table(path, people, bad)
 
 
@@ -110,6 +112,20 @@ def _table(path: Path, rejects: Rejects, header: bool = True) -> tuple[list[str]
     return names, [[None if value in MISSING else value for value in row] for row in rows]
 
 
+def _csv_table(path: Path, rejects: Rejects) -> tuple[list[str], list[list[str | None]]]:
+    """As ``_table``, of comma-separated text."""
+    bad = {record.line for _, record in rejects.found}
+    text = "\n".join(_lines(path)) + "\n"
+    reader = csv.reader(io.StringIO(text, newline=""))
+    names, rows, line = next(reader), [], reader.line_num + 1
+    for row in reader:
+        if line not in bad:
+            rows.append([None if value in MISSING else value for value in row or [""] * len(names)])
+        line = reader.line_num + 1
+    assert {len(row) for row in rows} <= {len(names)}
+    return [names[0].removeprefix("#"), *names[1:]], rows
+
+
 def _strictly(reader: Callable[[frozenset[int]], object], path: Path, rejects: Rejects) -> None:
     """In strict mode the same file is refused if, and only if, a record was put aside."""
     strict = Rejects(IngestConfig(warehouse="w"))
@@ -123,7 +139,7 @@ def check_expression(path: Path) -> None:
         return [batch.to_pandas() for batch in read_expression(path, EXPRESSION, without)]
 
     frames = rejects.read(path, reader)
-    names, rows = _table(path, rejects)
+    names, rows = _csv_table(path, rejects) if path.suffix == ".csv" else _table(path, rejects)
     keys = ("sampleId", "cellType", "state")
     expected = []
     for row in rows:
@@ -148,6 +164,26 @@ def check_bed(path: Path) -> None:
     expected = [
         (person, row[3], float(value)) for row in rows for person, value in zip(names[described:], row[described:], strict=True) if value
     ]
+    _same(
+        [row for frame in frames for row in frame[["sampleId", "geneId", "expressionValue"]].itertuples(index=False, name=None)], expected
+    )
+    _strictly(reader, path, rejects)
+
+
+def check_gct(path: Path) -> None:
+    rejects = Rejects(EXPRESSION)
+
+    def reader(without: frozenset[int]) -> list[pd.DataFrame]:
+        return [batch.to_pandas() for batch in read_expression(path, EXPRESSION, without)]
+
+    frames = rejects.read(path, reader)
+    bad = {record.line for _, record in rejects.found}
+    lines = [line.split("\t") for line in _lines(path)]
+    about = int(lines[1][3]) if lines[0][0].strip() == "#1.3" else 0
+    first = 2 if lines[0][0].strip() == "#1.2" else 1 + int(lines[1][2])
+    rows = [row for number, row in enumerate(lines, 1) if number > 3 + about and number not in bad]
+    values = [(person, row[0], value) for row in rows for person, value in zip(lines[2][first:], row[first:], strict=True)]
+    expected = [(person, gene, float(value)) for person, gene, value in values if value not in MISSING]
     _same(
         [row for frame in frames for row in frame[["sampleId", "geneId", "expressionValue"]].itertuples(index=False, name=None)], expected
     )

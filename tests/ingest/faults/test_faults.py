@@ -53,7 +53,7 @@ def test_fault(fault: Fault, spark: SparkSession, tmp_path: Path, capsys: pytest
         assert "Traceback" not in said
         # Ids of people are neither in messages nor in logs.
         assert not [name for name in PEOPLE if name in said.replace(str(tmp_path), "")]
-        assert Warehouse(spark, str(tmp_path / "w")).committed() == []
+        assert Warehouse(spark, str(tmp_path / "w")).committed() == {}
         assert time.monotonic() - started < 60
 
 
@@ -86,7 +86,7 @@ def test_a_quarantine_publishes_what_the_file_without_its_bad_lines_holds(
     # Four of 35 lines are more than one in a thousand.
     code, said = _run(capsys, tmp_path / "w", ["ingest-vcf", "--input", path, *quarantine, "--set", "split_bytes=900"])
     assert (code, "bad.vcf: 4 of 35 records are bad (11.429%, at most 0.100% may be)" in said) == (3, True), said
-    assert Warehouse(spark, str(tmp_path / "w")).committed() == []
+    assert Warehouse(spark, str(tmp_path / "w")).committed() == {}
     assert (
         _run(capsys, tmp_path / "w", ["ingest-vcf", "--input", path, *quarantine, "--max-bad", "0.2", "--set", "split_bytes=900"])[0] == 0
     )

@@ -34,6 +34,9 @@ VCF = vcf(
 WIDE = vcf(*(f"22\t{n + 1}\t.\tA\tC\t.\t.\t.\tGT" + "\t0|1\t0|0" * 20 for n in range(8)), people=[f"p{n}" for n in range(40)]).encode()
 EXPRESSION = b"sampleId\tcellType\tG1\tG2\n" + b"".join(b"p%d\tT\t%d.5\t%de-3\n" % (n, n, n) for n in range(9)) + b"p9\tT\tNA\t3\n"
 BED = b"#chr\tstart\tend\tgene\tlength\tstrand\ta\tb\n" + b"".join(b"22\t%d\t9\tG%d\t5\t+\t%d\t0.%d\n" % (n, n, n, n) for n in range(8))
+CSV = b'"sampleId","G,1",G2\n' + b"".join(b'"p""\n%d",%d.5,"%de-3"\n' % (n, n, n) for n in range(9)) + b"p9,NA,3\n"
+GCT = b"#1.3\n8\t2\t1\t1\nid\tabout\ta\tb\ntissue\tNA\tx\ty\n"
+GCT += b"".join(b"G%d\tt\t%d\t0.%d\n" % (n, n, n) for n in range(8))
 LABELS = b"sampleId\tone\ttwo\n" + b"".join(b"p%d\t%d\t%d\n" % (n, n % 2, n // 2 % 2) for n in range(12))
 COVARIATES = b"sampleId\tage\tsex\n" + b"".join(b"p%d\t%d.25\t%d\n" % (n, n, n % 2) for n in range(8))
 PEDIGREE = b"#familyId\tid\tfather\tmother\tsex\n" + b"".join(b"f%d\tp%d\t0\tp%d\t%d\n" % (n // 2, n, n + 1, n % 2 + 1) for n in range(8))
@@ -93,6 +96,8 @@ KINDS = [
     Kind("plain.vcf.gz", lambda: gzip.compress(VCF, mtime=0), spoilt_files.check_vcf),
     Kind("e.tsv", lambda: EXPRESSION, spoilt_files.check_expression),
     Kind("e.tsv.gz", lambda: gzip.compress(EXPRESSION, mtime=0), spoilt_files.check_expression),
+    Kind("e.csv", lambda: CSV, spoilt_files.check_expression),
+    Kind("e.gct", lambda: GCT, spoilt_files.check_gct),
     Kind("e.bed", lambda: BED, spoilt_files.check_bed),
     Kind("labels.tsv", lambda: LABELS, spoilt_files.check_labels),
     Kind("covariates.tsv", lambda: COVARIATES, spoilt_files.check_covariates),
