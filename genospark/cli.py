@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genospark import __version__
 from genospark.errors import GenosparkError
-from genospark.stages import STAGES, stage
+from genospark.stages import STAGES, UPKEEP, stage
 
 _DEMO = "run all stages on a simulated cohort"
 _RUN = "run the stages that a file lists, in one Spark session"
@@ -21,8 +21,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="genospark", description="Cohort genomics with deep learning on Apache Spark.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for job in dict.fromkeys(entry.job for entry in STAGES.values()):
-        entries = [entry for entry in STAGES.values() if entry.job == job]
+    everything = [*STAGES.values(), *UPKEEP.values()]
+    for job in dict.fromkeys(entry.job for entry in everything):
+        entries = [entry for entry in everything if entry.job == job]
         summary = "; ".join(f"{entry.task}: {entry.summary}" if entry.task else entry.summary for entry in entries)
         command = commands.add_parser(job, help=summary, description=summary)
         if entries[0].task:
@@ -34,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--warehouse", metavar="DIR", help="folder of the tables; needed here or in --config")
         if entries[0].inputs:
             command.add_argument("--input", action="append", metavar="PATH", help=entries[0].inputs)
+        for option in entries[0].options:
+            command.add_argument(f"--{option}", metavar=option.upper(), help=f"the setting {option.replace('-', '_')}")
+        if job.startswith("ingest-"):
+            command.add_argument("--mode", choices=("strict", "quarantine"), help="what bad records do: end the stage, or go aside")
+            command.add_argument("--max-bad", metavar="SHARE", help="in quarantine, the share of a file's records that may be bad")
         command.add_argument("--rerun", action="store_true", help="run even where the same run is already there")
     demo = commands.add_parser("demo", help=_DEMO, description=_DEMO)
     demo.add_argument("--warehouse", default="demo", metavar="DIR", help="folder of the demo's files and tables")
@@ -118,6 +124,10 @@ def _flags(options: argparse.Namespace) -> dict[str, object]:
         flags["warehouse"] = options.warehouse
     if getattr(options, "input", None):
         flags["inputs"] = options.input
+    entry = next((entry for entry in [*STAGES.values(), *UPKEEP.values()] if entry.job == options.command), None)
+    for name in ("mode", "max_bad", *(option.replace("-", "_") for option in (entry.options if entry else ()))):
+        if getattr(options, name, None) is not None:
+            flags[name] = getattr(options, name)
     if options.rerun:
         flags["rerun"] = True
     return flags

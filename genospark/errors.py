@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class GenosparkError(Exception):
     """Base of every error that ends a stage with one message and no traceback.
@@ -38,6 +41,39 @@ class InputError(GenosparkError):
     exit_code = 3
 
 
+@dataclass(frozen=True)
+class BadRecord:
+    """A record of an input file that cannot be read.
+
+    Attributes:
+        line: Line of the file, from 1.
+        column: Column that is wrong; empty where it is the whole line.
+        reason: What is wrong, the same words for all records with the fault.
+        content: The text that is wrong, without other values of the person, 200 characters at most.
+    """
+
+    line: int
+    column: str
+    reason: str
+    content: str
+
+
+class RecordError(InputError):
+    """Records of an input file cannot be read; without them the file can.
+
+    Args:
+        problem: As in ``GenosparkError``, of the first of them.
+        next_step: As in ``GenosparkError``.
+        records: All that are refused for the same reason.
+        total: Records that were looked at.
+    """
+
+    def __init__(self, problem: str, next_step: str, records: Sequence[BadRecord] = (), total: int = 0) -> None:
+        super().__init__(problem, next_step)
+        self.records = records
+        self.total = total
+
+
 class TableError(GenosparkError):
     """A table that a stage needs is missing or does not fit its schema."""
 
@@ -60,3 +96,9 @@ class SetupError(GenosparkError):
     """The machine or the installed packages cannot run the project."""
 
     exit_code = 7
+
+
+class BusyError(GenosparkError):
+    """Another process writes what this one was to write."""
+
+    exit_code = 8

@@ -21,6 +21,7 @@ class Stage:
         config: Name of its configuration class in the same module.
         inputs: What ``--input`` takes; empty where it is not taken.
         needs_spark: Is handed a Spark session.
+        options: Settings that have an option of their own, as it is written.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Stage:
     config: str
     inputs: str = ""
     needs_spark: bool = True
+    options: tuple[str, ...] = ()
 
     @property
     def job(self) -> str:
@@ -53,6 +55,7 @@ class Stage:
 
 
 _FILES = "; repeatable, globs"
+_BATCH = ("batch", "on-overlap")
 
 STAGES = {
     stage.name: stage
@@ -66,13 +69,15 @@ STAGES = {
             "genospark.ingest.variants:ingest_vcf",
             "IngestVcfConfig",
             f"VCF file{_FILES}",
+            options=_BATCH,
         ),
         Stage(
             "ingest-expression",
             "expression tables, single cells -> expression",
             "genospark.ingest.expression:ingest_expression",
             "IngestExpressionConfig",
-            f"TSV, BED or h5ad file{_FILES}",
+            f"[ROLE=]FILE with ROLE expression (TSV, CSV, BED, GCT or h5ad, where none is given) or samples (a sheet){_FILES}",
+            options=_BATCH,
         ),
         Stage(
             "ingest-phenotypes",
@@ -80,6 +85,7 @@ STAGES = {
             "genospark.ingest.phenotypes:ingest_phenotypes",
             "IngestPhenotypesConfig",
             f"[ROLE=]FILE with ROLE phenotypes (where none is given), covariates or pedigree{_FILES}",
+            options=_BATCH,
         ),
         Stage(
             "ingest-genes",
@@ -94,6 +100,7 @@ STAGES = {
             "genospark.ingest.alignments:ingest_reads",
             "IngestReadsConfig",
             f"BAM file{_FILES}",
+            options=_BATCH,
         ),
         Stage(
             "build-features expression",
@@ -139,12 +146,31 @@ STAGES = {
 }
 
 
+UPKEEP = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "withdraw",
+            "take people out of every table and its history",
+            "genospark.upkeep.withdraw:withdraw",
+            "WithdrawConfig",
+            options=("samples",),
+        ),
+        Stage("compact", "put small batches and files together", "genospark.upkeep.compact:compact", "CompactConfig"),
+        Stage("export", "write tables as plain Parquet files", "genospark.upkeep.export:export", "ExportConfig", options=("out", "format")),
+        Stage("migrate", "bring tables of an older release up to date", "genospark.upkeep.migrate:migrate", "MigrateConfig"),
+    )
+}
+"""What is done to a warehouse between the stages; also jobs."""
+
+
 def stage(name: str) -> Stage:
-    """The stage of that name.
+    """The stage, or the upkeep, of that name.
 
     Raises:
         ConfigError: There is none.
     """
-    if name not in STAGES:
-        raise ConfigError(f"no stage {name}", f"the stages are {', '.join(STAGES)}")
-    return STAGES[name]
+    found = STAGES.get(name) or UPKEEP.get(name)
+    if found is None:
+        raise ConfigError(f"no stage {name}", f"the stages are {', '.join([*STAGES, *UPKEEP])}")
+    return found

@@ -43,14 +43,14 @@ def test_duckdb_sees_committed_versions_only(cohort: Cohort, spark: SparkSession
     from genospark.core.config import StageConfig
     from genospark.core.runlog import run_stage
 
-    warehouse = Warehouse(spark, str(tmp_path))
+    warehouse, schema = Warehouse(spark, str(tmp_path)), "sampleId string, sampleIndex int, batch string"
 
     def write(people: int) -> None:
-        rows = spark.createDataFrame([(f"p{index}", index) for index in range(people)], "sampleId string, sampleIndex int")
+        rows = spark.createDataFrame([(f"p{index}", index, "main") for index in range(people)], schema)
         run_stage(f"s{people}", StageConfig(warehouse=str(tmp_path)), warehouse, lambda run: run.write("samples", rows))
 
     write(2)
-    warehouse.write("samples", spark.createDataFrame([("x", 0)], "sampleId string, sampleIndex int"), "never committed")
+    warehouse.write("samples", spark.createDataFrame([("x", 0, "main")], schema), "never committed")
     with duck.connect(str(tmp_path)) as connection:
         assert connection.sql("SELECT count(*) FROM samples").fetchone() == (2,)
 

@@ -8,7 +8,16 @@ from genospark import errors
 
 _RAISED = re.compile(r"^genospark\.errors\.(\w+): (.*?)\n  next step: (.*?)$", re.MULTILINE | re.DOTALL)
 
-_MACHINE = re.compile(r".*(No space left on device|Permission denied|Read-only file system|Mkdirs failed).*")
+_REFUSALS = (
+    "No space left on device",
+    "File too large",
+    "Disk quota exceeded",
+    "Permission denied",
+    "Read-only file system",
+    "Not a directory",
+    "Mkdirs failed",
+)
+_MACHINE = re.compile(rf".*({'|'.join(_REFUSALS)}).*")
 
 
 def user_error(error: Exception) -> errors.GenosparkError | None:
@@ -16,6 +25,8 @@ def user_error(error: Exception) -> errors.GenosparkError | None:
 
     Spark hands over a worker's traceback as text, which ends with the class and the message.
     """
+    if isinstance(error, errors.GenosparkError):
+        return error
     found = _RAISED.search(str(error))
     if found is None:
         machine = _MACHINE.search(str(error))

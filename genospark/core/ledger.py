@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from deltalake import DeltaTable, Schema, write_deltalake
 
 Run = dict[str, Any]
 """A row of ``runs``; where it stands for one of the tables that it wrote, with that table's `version`."""
+
+
+REMOVED = -1
+"""Stands for a version where a run took a table away."""
+# Of a table's description; delta-rs takes no properties of our own.
+_VERSION = "version "
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,9 @@ class Ledger:
         return sorted(rows, key=lambda row: row["finishedAt"])
 
     def committed(self) -> dict[str, Run]:
-        """For every table the run that committed it last."""
-        return {output["table"]: row | {"version": output["version"]} for row in self.runs() for output in row["outputs"]}
+        """For every table, or part of one, the run that committed it last; tables that a run removed are left out."""
+        last = {output["table"]: row | {"version": output["version"]} for row in self.runs() for output in row["outputs"]}
+        return {name: run for name, run in last.items() if run["version"] != REMOVED}
 
     def commit(self, run: Run, schema: pa.Schema) -> None:
         """Adds a run; from then on readers see what it wrote."""
@@ -46,15 +54,27 @@ def exists(location: str) -> bool:
     return Path(location, "_delta_log").is_dir()
 
 
-def create(location: str, columns: str, partitions: list[str]) -> None:
+def create(location: str, columns: str, partitions: list[str], schema_version: int) -> None:
     """Makes an empty table, so that writers keep to its columns and to which of them may be null.
 
     Args:
         location: Folder.
         columns: As the JSON of a Spark type, which is what Delta writes too.
         partitions: Partition columns.
+        schema_version: Version of the table in the dictionary.
     """
-    DeltaTable.create(location, schema=Schema.from_json(columns), partition_by=partitions or None)
+    description = f"{_VERSION}{schema_version}"
+    DeltaTable.create(location, schema=Schema.from_json(columns), partition_by=partitions or None, description=description)
+
+
+def schema_version(location: str, version: int | None = None) -> int:
+    """Version in the dictionary of the table that a Delta version was written as; 1 where it does not say."""
+    return int((DeltaTable(location, version=version).metadata().description or "").removeprefix(_VERSION) or 1)
+
+
+def set_schema_version(location: str, schema_version: int) -> None:
+    """Says of what is written from now on that it follows this version of the dictionary's table."""
+    DeltaTable(location).alter.set_table_description(f"{_VERSION}{schema_version}")
 
 
 def schema(location: str, version: int | None = None) -> str:
@@ -74,3 +94,46 @@ def written_version(location: str, mark: str) -> tuple[int, int]:
     entry = next((entry for entry in history if entry.get("userMetadata") == mark), history[0])
     # Delta leaves the count out where there are no rows.
     return int(entry["version"]), int(entry.get("operationMetrics", {}).get("numOutputRows", 0))
+
+
+def make_newest(location: str, version: int) -> int:
+    """Puts a version on top of those that came after it, and returns the number it then has."""
+    table = DeltaTable(location)
+    if table.version() != version:
+        table.restore(version)
+    return table.version()
+
+
+def join_files(location: str) -> int:
+    """Puts small files of the newest version together, and returns the version that this makes."""
+    table = DeltaTable(location)
+    table.optimize.compact()
+    return table.version()
+
+
+def clean(location: str, retention_hours: int) -> None:
+    """Removes files that the newest version does not need, once they are older than that."""
+    # A vacuum of delta-rs's own makes new versions, to which no run points.
+    for name in DeltaTable(location).vacuum(retention_hours, dry_run=True, enforce_retention_duration=False, full=True):
+        Path(location, name).unlink(missing_ok=True)
+
+
+def forget(location: str) -> None:
+    """Removes every file and log entry that the newest version does not need."""
+    clean(location, 0)
+    table = DeltaTable(location)
+    table.create_checkpoint()
+    # Entries of older versions hold the smallest and largest values of their files. Readers begin at the checkpoint.
+    for path in Path(location, "_delta_log").iterdir():
+        number = path.name.lstrip(".").partition(".")[0]
+        if number.isdigit() and int(number) < table.version():
+            path.unlink()
+
+
+def remove(location: str) -> None:
+    """Removes a table's files; tables in folders below stay."""
+    for path in Path(location).glob("*"):
+        if path.name == "_delta_log" or (path.is_dir() and not any(path.rglob("_delta_log"))):
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -19,6 +20,8 @@ import genospark
 from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.core.failures import user_error
+from genospark.core.ledger import REMOVED
+from genospark.core.locks import writing
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse, Written
 from genospark.errors import InputError
@@ -55,7 +58,13 @@ class Run:
     def write(self, name: str, rows: DataFrame) -> None:
         """Replaces the rows of a table of the warehouse."""
         with step(f"{self.stage}: writing {name}"):
-            self.outputs.append(self.warehouse.write(name, rows, self.run_id))
+            written = self.warehouse.write(name, rows, self.run_id)
+        # What is written twice counts as it was written last.
+        self.outputs = [*(entry for entry in self.outputs if entry.table != name), written]
+
+    def remove(self, name: str) -> None:
+        """Takes a table, or a part of one, away once the run is committed."""
+        self.outputs.append(Written(name, REMOVED, 0))
 
     def note(self, **counts: Any) -> None:
         """Keeps counts and warnings for ``runs`` and says them in the log."""
@@ -78,7 +87,7 @@ class Run:
                 "finishedAt": datetime.now(UTC),
             }
         )
-        for written in self.outputs:
+        for written in (entry for entry in self.outputs if entry.version != REMOVED):
             log.info("%s: %d rows in %s", self.stage, written.rows, self.warehouse.location(written.table))
         log.info("%s: done, run %s", self.stage, self.run_id)
         log.info('look at it with: %s sql --warehouse %s "SELECT ..."', command(), self.warehouse.path)
@@ -93,6 +102,7 @@ def run_stage(
     tables: list[str] | None = None,
     facts: dict[str, str] | None = None,
     intact: Callable[[], bool] = lambda: True,
+    alone: bool = False,
 ) -> str:
     """Runs `body` and commits what it wrote, unless the very same run is already there.
 
@@ -105,39 +115,50 @@ def run_stage(
         tables: Tables that it reads.
         facts: Other inputs that decide the result, such as a bundle's version.
         intact: Tells whether what an earlier run left outside the tables is still there.
+        alone: Whether no other stage may write to the warehouse meanwhile.
 
     Returns:
         The run's id.
 
     Raises:
+        BusyError: The stage runs there already.
         TableError: One of `tables` is not there.
     """
-    read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
-    read += [("table", _table(warehouse, name)) for name in tables or []]
-    read += [(key, Input(key, 0, value)) for key, value in (facts or {}).items()]
-    inputs = [entry for _, entry in read]
-    contents = sorted((role, entry.sha256) for role, entry in read)
-    identity = json.dumps([stage, config.identity(), contents, code_version()], sort_keys=True)
-    run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    if not config.rerun and is_current(warehouse, run_id) and intact():
-        log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
+    with writing(warehouse.path, stage, alone):
+        warehouse.refresh()
+        read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
+        read += [("table", entry) for name in tables or [] for entry in _parts(warehouse, name)]
+        read += [(key, Input(key, 0, value)) for key, value in (facts or {}).items()]
+        inputs = [entry for _, entry in read]
+        contents = sorted((role, entry.sha256) for role, entry in read)
+        identity = json.dumps([stage, config.identity(), contents, code_version()], sort_keys=True)
+        run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        if not config.rerun and is_current(warehouse, run_id) and intact():
+            log.info("%s: nothing to do, run %s of the same inputs, configuration and code is already there", stage, run_id)
+            return run_id
+        run = Run(stage, run_id, warehouse, config, inputs)
+        try:
+            body(run)
+            run.commit()
+        except (PySparkException, Py4JJavaError, OSError, DeltaError) as error:
+            known = user_error(error)
+            if known is None:
+                raise
+            raise known from None
         return run_id
-    run = Run(stage, run_id, warehouse, config, inputs)
-    try:
-        body(run)
-        run.commit()
-    except (PySparkException, Py4JJavaError) as error:
-        known = user_error(error)
-        if known is None:
-            raise
-        raise known from None
-    return run_id
 
 
 def is_current(warehouse: Warehouse, run_id: str) -> bool:
-    """True where a committed run of that id is still the last one of all tables it wrote."""
-    mine = [row for row in warehouse.committed() if row["runId"] == run_id]
-    return bool(mine) and len(mine) == len(mine[0]["outputs"])
+    """True where a committed run of that id is still the last one of all tables it wrote.
+
+    Of a batch its own parts count: tables that put all batches together are written by each of them.
+    """
+    last = {name: run for name, run in warehouse.committed().items() if run["runId"] == run_id}
+    if not last:
+        return False
+    written = {output["table"] for run in last.values() for output in run["outputs"]}
+    own = {name for name in written if "/" in name} or written
+    return own <= set(last)
 
 
 def _file(path: Path) -> Input:
@@ -148,11 +169,10 @@ def _file(path: Path) -> Input:
         raise InputError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None
 
 
-def _table(warehouse: Warehouse, name: str) -> Input:
+def _parts(warehouse: Warehouse, name: str) -> list[Input]:
     warehouse.read(name)
-    producer = warehouse.producer(name)
-    assert producer is not None
-    return Input(f"table {name} version {producer['version']}", 0, f"{name}:{producer['runId']}")
+    found = [(part, warehouse.committed()[part]) for part in warehouse.parts(name)]
+    return [Input(f"table {part} version {run['version']}", 0, f"{part}:{run['runId']}") for part, run in found]
 
 
 @cache

@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType, _parse_datatype_string
 
 from genospark.core import ledger
+from genospark.core.environment import command
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES, Table, table
 
@@ -60,19 +61,20 @@ class Warehouse:
     def _committed(self) -> dict[str, ledger.Run]:
         return self._ledger.committed()
 
-    def committed(self) -> list[ledger.Run]:
-        """The runs that committed each table last, one row a table."""
-        return list(self._committed.values())
+    def committed(self) -> dict[str, ledger.Run]:
+        """For every table, or part of one, the run that committed it last."""
+        return dict(self._committed)
 
     def producer(self, name: str) -> ledger.Run | None:
-        """The run that committed the table last, or None where no run did."""
+        """The run that committed the table, or the part of one, last; None where no run did."""
         return self._committed.get(name)
 
     def has(self, name: str) -> bool:
         """True where a run has committed the table, or a part of it."""
-        return bool(self._parts(name))
+        return bool(self.parts(name))
 
-    def _parts(self, name: str) -> list[str]:
+    def parts(self, name: str) -> list[str]:
+        """The committed parts of a table, as `name/part`; the name alone where it is not in parts."""
         return [part for part in sorted(self._committed) if part == name or part.startswith(f"{name}/")]
 
     def read(self, name: str) -> DataFrame:
@@ -83,10 +85,27 @@ class Warehouse:
         """
         if name == "runs":
             return self._load(name, None)
-        parts = self._parts(name)
+        parts = self.parts(name)
         if not parts:
             raise TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
-        return reduce(DataFrame.unionByName, (self._load(part, self._committed[part]["version"]) for part in parts))
+        return self.read_parts(parts)
+
+    def read_parts(self, parts: list[str]) -> DataFrame:
+        """The committed rows of some parts of a table, as ``parts`` names them.
+
+        Raises:
+            TableError: An older version of the dictionary wrote one.
+        """
+        for part in parts:
+            found = ledger.schema_version(self.location(part), self._committed[part]["version"])
+            if found != table(part).version:
+                problem = f"{self.location(part)}: version {found} of the table; this program has version {table(part).version}"
+                raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
+        return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
+
+    def read_as_is(self, part: str) -> DataFrame:
+        """The committed rows of a table or part, whichever version of the dictionary wrote them."""
+        return self._load(part, self._committed[part]["version"])
 
     def written(self, entry: Written) -> DataFrame:
         """What a run under way has written."""
@@ -105,6 +124,10 @@ class Warehouse:
         """URLs of the live Parquet files of a table that hold rows of the partitions that fit `condition` (SQL)."""
         return sorted(self.read(name).where(condition).inputFiles())
 
+    def other_parts(self, part: str) -> list[str]:
+        """The committed parts of the table of a part (`name/part`) but this one."""
+        return [other for other in self.parts(table(part).name) if other != part]
+
     def write(self, name: str, rows: DataFrame, run_id: str) -> Written:
         """Replaces the rows of a table or of a part. They are seen once the run is committed.
 
@@ -117,6 +140,8 @@ class Warehouse:
         self._create(entry, location)
         # Tables that an older version of the dictionary made are made anew.
         outdated = _types(StructType.fromJson(json.loads(ledger.schema(location)))) != _types(spark_schema(entry))
+        if ledger.schema_version(location) != entry.version:
+            ledger.set_schema_version(location, entry.version)
         mark = uuid4().hex
         writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", outdated).option("userMetadata", mark)
         writer.save(location)
@@ -127,6 +152,10 @@ class Warehouse:
         entry = table("runs")
         self._create(entry, self.location("runs"))
         self._ledger.commit(run, to_arrow_schema(spark_schema(entry)))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Looks anew which runs were committed."""
         self.__dict__.pop("_committed", None)
 
     def create_views(self) -> list[str]:
@@ -139,7 +168,7 @@ class Warehouse:
 
     def _create(self, entry: Table, location: str) -> None:
         if not ledger.exists(location):
-            ledger.create(location, spark_schema(entry).json(), list(entry.partitions))
+            ledger.create(location, spark_schema(entry).json(), list(entry.partitions), entry.version)
 
 
 def spark_schema(entry: Table) -> StructType:

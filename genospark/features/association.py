@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as f
 
-from genospark.core.calls import MISSING, packed_rows, unpack
+from genospark.core.blocks import KEY, by_variant, gather
+from genospark.core.calls import MISSING
 from genospark.features.dense import scatter, transformed
 
 # What one Arrow batch of `values` may take in a Python worker.
@@ -54,38 +55,31 @@ def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame,
         spark.conf.set(key, before or "10000")
 
 
-def variant_values(genotypes: DataFrame, columns: NDArray[np.int64], n_samples: int, min_call_rate: float, min_count: int) -> DataFrame:
+def variant_values(genotypes: DataFrame, columns: NDArray[np.int64], min_call_rate: float, min_count: int) -> DataFrame:
     """Copies of the alternate allele of training people, missing ones filled with their mean.
 
     Args:
         genotypes: Rows of ``genotypes``.
         columns: `sampleIndex` of each training person.
-        n_samples: People in all blocks together.
         min_call_rate: Variants called in a smaller share of the training people are left out.
         min_count: So are variants with fewer copies of the rarer allele among them.
 
     Returns:
         Rows of contigName, start, referenceAllele, alternateAllele, mean, standardDeviation, values.
     """
-    key = (f.col("contigName"), f.col("start"), f.col("referenceAllele"), f.col("alternateAlleles")[0].alias("alternateAllele"))
-    blocks = f.expr("transform(array_sort(collect_list(struct(sampleBlock, calls))), block -> block.calls)")
-    whole = genotypes.where("size(alternateAlleles) = 1").groupBy(*key).agg(blocks.alias("blocks"))
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            packed = packed_rows([b"".join(blocks) for blocks in batch.column("blocks").to_pylist()])
-            # Every block but the last is full, so joined blocks are packed calls in the order of sampleIndex.
-            calls = unpack(packed, n_samples)[:, columns]
+            calls = gather(batch.column("blocks"), columns)
             called = calls != MISSING
             n = called.sum(axis=1)
             copies = np.where(called, calls, 0).sum(axis=1, dtype=np.int64)
             kept = (n >= min_call_rate * len(columns)) & (np.minimum(copies, 2 * n - copies) >= min_count)
-            names = ["contigName", "start", "referenceAllele", "alternateAllele"]
             values = np.where(called[kept], calls[kept], np.nan)
-            yield _with_values(batch.select(names).filter(pa.array(kept)), values)
+            yield _with_values(batch.select(list(KEY)).filter(pa.array(kept)), values)
 
     schema = "contigName string, start bigint, referenceAllele string, alternateAllele string"
-    return whole.mapInArrow(work, f"{schema}, mean double, standardDeviation double, values array<double>")
+    return by_variant(genotypes).mapInArrow(work, f"{schema}, mean double, standardDeviation double, values array<double>")
 
 
 def expression_values(expression: DataFrame, order: pd.DataFrame, transform: str) -> DataFrame:
@@ -94,7 +88,7 @@ def expression_values(expression: DataFrame, order: pd.DataFrame, transform: str
     Args:
         expression: Rows of ``expression``.
         order: Training people: `sampleId`, `place` (0-based).
-        transform: log1p or none.
+        transform: Of ``dense.transformed``.
 
     Returns:
         Rows of geneId, cellType, state, mean, standardDeviation, values.

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from scipy import stats
 
+from genospark.core.blocks import by_variant, gather
 from genospark.core.calls import MISSING, pack, packed_rows, unpack
 
 VARIANT = "contigName string, start bigint, referenceAllele string, alternateAllele string, mean double, standardDeviation double"
@@ -19,27 +20,22 @@ _LINKED = 0.1
 _BIN_BP = 100_000
 
 
-def training_calls(genotypes: DataFrame, columns: NDArray[np.int64], n_samples: int, min_call_rate: float, min_count: int) -> DataFrame:
+def training_calls(genotypes: DataFrame, columns: NDArray[np.int64], min_call_rate: float, min_count: int) -> DataFrame:
     """Packed calls of some training people at the variants that vary enough among them.
 
     Args:
         genotypes: Rows of ``genotypes``.
         columns: `sampleIndex` of each training person.
-        n_samples: People in all blocks together.
         min_call_rate: Variants called in a smaller share of them are left out.
         min_count: So are variants with fewer copies of the rarer allele among them.
 
     Returns:
         Rows of contigName, start, referenceAllele, alternateAllele, mean, standardDeviation, calls (in the order of `columns`).
     """
-    key = (f.col("contigName"), f.col("start"), f.col("referenceAllele"), f.col("alternateAlleles")[0].alias("alternateAllele"))
-    blocks = f.expr("transform(array_sort(collect_list(struct(sampleBlock, calls))), block -> block.calls)")
-    whole = genotypes.where("size(alternateAlleles) = 1").groupBy(*key).agg(blocks.alias("blocks"))
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            packed = packed_rows([b"".join(blocks) for blocks in batch.column("blocks").to_pylist()])
-            calls = unpack(packed, n_samples)[:, columns]
+            calls = gather(batch.column("blocks"), columns)
             called = calls != MISSING
             n = called.sum(axis=1)
             copies = np.where(called, calls, 0)
@@ -51,7 +47,7 @@ def training_calls(genotypes: DataFrame, columns: NDArray[np.int64], n_samples: 
             arrays = [pa.array(mean[kept]), pa.array(deviation[kept]), pa.array([row.tobytes() for row in pack(calls[kept])], pa.binary())]
             yield pa.RecordBatch.from_arrays([*rows.columns, *arrays], [*rows.schema.names, "mean", "standardDeviation", "calls"])
 
-    return whole.mapInArrow(work, f"{VARIANT}, calls binary")
+    return by_variant(genotypes).mapInArrow(work, f"{VARIANT}, calls binary")
 
 
 def near_genes(calls: DataFrame, genes: DataFrame, window_bp: int) -> DataFrame:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from genospark.errors import TableError
+from genospark.models.normaliser import scaled
 
 
 def scatter(places: pa.ListArray, values: pa.ListArray, width: int) -> NDArray[np.float64]:
@@ -27,16 +28,24 @@ def scatter(places: pa.ListArray, values: pa.ListArray, width: int) -> NDArray[n
 
 
 def transformed(expression: NDArray[np.float64], transform: str) -> NDArray[np.float64]:
-    """Expression after log1p, or as it is.
+    """Expression after log1p or log, or as it is.
 
     Raises:
         TableError: A value is negative where the logarithm is to be taken.
     """
-    if transform == "none":
-        return expression
-    if np.nanmin(expression, initial=0.0) < 0:
+    if transform != "none":
+        check_not_negative(float(np.nanmin(expression, initial=0.0)))
+    return scaled(expression, transform)
+
+
+def check_not_negative(least: float) -> None:
+    """Checks the least of the values whose logarithm is to be taken.
+
+    Raises:
+        TableError: It is negative.
+    """
+    if least < 0:
         raise TableError(
-            f"expression of {np.nanmin(expression):g} is negative, so its logarithm cannot be taken",
+            f"expression of {least:g} is negative, so its logarithm cannot be taken",
             "expression that is already normalised needs `expression_transform: none` in the configuration of build-features",
         )
-    return np.log1p(expression)

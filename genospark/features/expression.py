@@ -10,10 +10,12 @@ from pyspark.sql import functions as f
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.features import normalise_rows
+from genospark.features.batches import bounded_batches
 from genospark.features.expression_config import BuildExpressionFeaturesConfig
 from genospark.features.expression_fit import fit
 from genospark.features.expression_specification import to_rows
-from genospark.features.expression_vectors import bounded_batches, row_bytes, vectors
+from genospark.features.expression_vectors import row_bytes, vectors
 from genospark.features.people import with_sides
 from genospark.features.split import SPLITS
 
@@ -31,7 +33,7 @@ def build_features(config: BuildExpressionFeaturesConfig, spark: SparkSession) -
     """
     warehouse = Warehouse(spark, config.warehouse)
     variants = [] if config.variants == "none" else ["variants", "genotypes"]
-    optional = [name for name in ("genes", "pedigree") if warehouse.producer(name)]
+    optional = [name for name in ("genes", "pedigree") if warehouse.has(name)]
     tables = ["expression", "samples", *variants, *optional]
     return run_stage("build-features expression", config, warehouse, lambda run: _build(run, config), tables=tables)
 
@@ -44,6 +46,7 @@ def _build(run: Run, config: BuildExpressionFeaturesConfig) -> None:
     spec = fit(run, training.head(config.fit_people).reset_index(drop=True), config)
     run.note(panel=len(spec.panel), targets=len(spec.targets), variants=len(spec.variants))
     run.write("expressionFeatures", to_rows(warehouse, spec))
+    run.write("expressionNormalisation/expression", normalise_rows.to_rows(warehouse, "expression", spec.normaliser))
     sides = warehouse.spark.createDataFrame(people[["sampleId", "familyId", "split"]])
     made = vectors(warehouse, spec).rows.drop("panelCoverage").join(f.broadcast(sides), "sampleId")
     nothing = np.full(spec.target_width, np.nan, "<f4").tobytes()

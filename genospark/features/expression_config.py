@@ -6,11 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from genospark.core.config import Fractions, StageConfig
+from genospark.core.config import Fractions
+from genospark.features.normalise_config import NormaliseConfig
 
 
-class BuildExpressionFeaturesConfig(StageConfig):
-    """Settings of ``build-features expression``.
+class BuildExpressionFeaturesConfig(NormaliseConfig):
+    """Settings of ``build-features expression``; those of normalisation are in ``NormaliseConfig``.
 
     Attributes:
         panel: Genes that are given: how many to choose, a list of genes, or `regulators` for those that ``genes`` says are.
@@ -21,12 +22,10 @@ class BuildExpressionFeaturesConfig(StageConfig):
         cis_variants_per_target: Cis variants of a target, at most.
         min_call_rate: Least share of training people with a call at a variant.
         min_allele_count: Least copies of the rarer allele among training people.
-        expression_transform: log1p for TPM, RPKM and counts; none for values that are already normalised.
         fractions: Shares of train, validation and test families; as in ``build-features risk``, so that people are on the same side.
         seed: Of the split.
         folds: Folds of families for cross-validation, instead of `fractions`.
         fold: The fold to test on, from 0; the next one validates.
-        fit_people: Training people that panel, means and cis variants are fitted on, at most, so that memory is bounded.
         panel_candidates: Genes that a panel is chosen from, at most: those that vary most.
         row_groups: Files of each split of ``expressionExamples``; at least 4 a rank.
     """
@@ -39,14 +38,19 @@ class BuildExpressionFeaturesConfig(StageConfig):
     cis_variants_per_target: int = Field(5, ge=1)
     min_call_rate: float = Field(0.9, ge=0, le=1)
     min_allele_count: int = Field(10, ge=1)
-    expression_transform: Literal["log1p", "none"] = "log1p"
     fractions: Fractions = (0.7, 0.15, 0.15)
     seed: int = 1
     folds: int | None = Field(None, ge=3)
     fold: int = Field(0, ge=0)
-    fit_people: int = Field(10_000, ge=10)
     panel_candidates: int = Field(2000, ge=1)
     row_groups: int = Field(8, ge=1)
+
+    @model_validator(mode="after")
+    def _factors_tell_no_targets(self) -> Self:
+        # A person's factors are made of all genes: a panel without them would tell about the targets that it is to predict.
+        if self.hidden_factors and self.panel not in (0, []):
+            raise ValueError("hidden_factors are removed from what variants alone predict; set panel: 0, or hidden_factors: 0")
+        return self
 
     @model_validator(mode="after")
     def _a_fold_of_the_folds(self) -> Self:

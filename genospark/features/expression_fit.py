@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,17 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
-from genospark.features import cis
+from genospark.features import cis, normalise_fit
+from genospark.features.batches import bounded_batches
+from genospark.features.builds import check_shared
 from genospark.features.dense import scatter, transformed
 from genospark.features.expression_config import BuildExpressionFeaturesConfig
 from genospark.features.expression_specification import cis_of
-from genospark.features.expression_vectors import binaries, bounded_batches
+from genospark.features.expression_vectors import binaries, panels, row_bytes
+from genospark.features.normalise import bounded, prepared
 from genospark.features.panel import correlations, covering
 from genospark.models.expression_spec import ExpressionSpec
+from genospark.models.neighbours import nearest
 from genospark.models.spec import Variant
 
 # People that choose the panel, at most: their values are held on the driver.
@@ -41,10 +46,18 @@ def fit(run: Run, training: pd.DataFrame, config: BuildExpressionFeaturesConfig)
     """
     warehouse = run.warehouse
     order = training[["sampleId"]].assign(place=range(len(training)))
-    expression = warehouse.read("expression")
-    units = sorted(row[0] for row in expression.select("expressionUnit").distinct().collect())
+    raw = warehouse.read("expression")
+    units = sorted(row[0] for row in raw.select("expressionUnit").distinct().collect())
+    mine = raw.join(f.broadcast(warehouse.spark.createDataFrame(order[["sampleId"]])), "sampleId", "left_semi")
+    with step(f"{run.stage}: fitting the normalisation"):
+        normaliser = normalise_fit.fit(raw, order, config)
+        expression, transform = prepared(mine, config.expression_transform, normaliser)
+        if normaliser:
+            with bounded(warehouse.spark, normaliser):
+                expression = expression.persist()
+                expression.count()
     with bounded_batches(warehouse.spark, 32 * len(order)):
-        values = standardised(expression, order, config.expression_transform).persist()
+        values = standardised(expression, order, transform).persist()
         try:
             with step(f"{run.stage}: choosing the panel"):
                 scales: pd.DataFrame = values.drop("values").toPandas()
@@ -60,10 +73,32 @@ def fit(run: Run, training: pd.DataFrame, config: BuildExpressionFeaturesConfig)
                 variants, speaks_to = _variants(run, training, _of(values, targets), targets, config)
         finally:
             values.unpersist()
-    grid = [_grid(scales, genes_, cell_types, states) for genes_ in (panel, targets)]
-    return ExpressionSpec(
-        tuple(panel), tuple(targets), cell_types, states, config.expression_transform, ", ".join(units), variants, speaks_to, *grid
-    )
+            expression.unpersist()
+    if normaliser:
+        normaliser = normaliser.restricted({(gene, c, s) for gene in (*panel, *targets) for c in cell_types for s in states})
+    units_text = ", ".join(units)
+    chosen = (tuple(panel), tuple(targets), cell_types, states, config.expression_transform, units_text, variants, speaks_to)
+    panel_scale, target_scale = (_grid(scales, names, cell_types, states) for names in (panel, targets))
+    spec = ExpressionSpec(*chosen, panel_scale, target_scale, normaliser)
+    return _with_neighbours(warehouse, spec, order, config) if config.expression_filling == "knn" and spec.panel else spec
+
+
+def _with_neighbours(
+    warehouse: Warehouse, spec: ExpressionSpec, order: pd.DataFrame, config: BuildExpressionFeaturesConfig
+) -> ExpressionSpec:
+    """The specification with the panel's neighbours in each cell type, as seen in some training people."""
+    made = panels(warehouse, spec)
+    assert made is not None
+    chosen = f.broadcast(warehouse.spark.createDataFrame(order[["sampleId"]].head(PANEL_PEOPLE)))
+    with bounded_batches(warehouse.spark, row_bytes(spec)):
+        rows: pd.DataFrame = made.join(chosen, "sampleId", "left_semi").select("sampleId", "cellType", "panel").toPandas()
+    near = np.full((len(spec.cell_types), spec.panel_width, min(config.filling_neighbours, spec.panel_width - 1)), -1, np.int32)
+    far = np.full(near.shape, np.nan)
+    for number, cell_type in enumerate(spec.cell_types):
+        mine = rows[rows["cellType"] == cell_type].sort_values("sampleId")
+        if len(mine):
+            near[number], far[number] = nearest(np.stack([np.frombuffer(row, "<f4").astype(float) for row in mine["panel"]]), near.shape[2])
+    return replace(spec, neighbours=near, distances=far)
 
 
 def standardised(expression: DataFrame, order: pd.DataFrame, transform: str) -> DataFrame:
@@ -72,7 +107,7 @@ def standardised(expression: DataFrame, order: pd.DataFrame, transform: str) -> 
     Args:
         expression: Rows of ``expression``.
         order: The people: `sampleId`, `place` (0-based).
-        transform: log1p or none.
+        transform: Of ``dense.transformed``.
     """
     people = expression.sparkSession.createDataFrame(order, "sampleId string, place int")
     measured = expression.join(f.broadcast(people), "sampleId").groupBy("geneId", "cellType", "state")
@@ -163,8 +198,7 @@ def _variants(
     if config.variants == "none":
         return (), cis_of([], len(targets))
     columns = training["sampleIndex"].to_numpy(np.int64)
-    n_samples = warehouse.read("samples").count()
-    calls = cis.training_calls(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
+    calls = cis.training_calls(warehouse.read("genotypes"), columns, config.min_call_rate, config.min_allele_count)
     key = ["contigName", "start", "referenceAllele", "alternateAllele"]
     if config.variants == "all":
         rows: pd.DataFrame = calls.drop("calls").toPandas()
@@ -173,6 +207,7 @@ def _variants(
     if not warehouse.producer("genes"):
         run.note(no_cis_variants="the table `genes` is not there; see ingest-genes")
         return (), cis_of([], len(targets))
+    check_shared(warehouse, "genes", "variants")
     genes = _of(warehouse.read("genes"), targets)
     near = cis.near_genes(calls, genes, config.cis_window_bp)
     chosen = cis.best_variants(near, values, len(training), config.cis_variants_per_target)

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Row
 
 from genospark.core.storage import Warehouse
+from genospark.features.normalise_rows import from_table
 from genospark.models.expression_spec import ExpressionSpec
 from genospark.models.spec import Variant
 
 _COLUMNS = (
     "kind string, featureIndex int, geneId string, cellType string, cellTypeIndex int, state string, stateIndex int, contigName string, "
     "start bigint, referenceAllele string, alternateAllele string, targetIndices array<int>, transform string, unit string, "
-    "mean double, standardDeviation double, pValue double"
+    "mean double, standardDeviation double, pValue double, neighbours array<int>, distances array<double>"
 )
 
 
@@ -29,8 +30,9 @@ def to_rows(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame:
             for s, state in enumerate(spec.states):
                 place = {"kind": kind, "cellType": cell_type, "cellTypeIndex": c, "state": state, "stateIndex": s}
                 place |= {"transform": spec.transform, "unit": spec.unit}
+                near = _near(spec, c, s) if kind == "panel" else [{}] * len(genes)
                 rows += [
-                    place | {"featureIndex": g, "geneId": gene, "mean": means[c][s][g], "standardDeviation": deviations[c][s][g]}
+                    place | {"featureIndex": g, "geneId": gene, "mean": means[c][s][g], "standardDeviation": deviations[c][s][g]} | near[g]
                     for g, gene in enumerate(genes)
                 ]
     hears = _targets_of(spec)
@@ -41,6 +43,27 @@ def to_rows(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame:
         described |= {"standardDeviation": variant.standard_deviation, "pValue": p_value, "targetIndices": hears[index]}
         rows.append({"kind": "variant", "featureIndex": index, "transform": "none"} | described)
     return warehouse.spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], _COLUMNS)
+
+
+def _near(spec: ExpressionSpec, cell_type: int, state: int) -> list[dict[str, Any]]:
+    """Neighbours of each panel gene in a cell type and state."""
+    if spec.neighbours is None or spec.distances is None:
+        return [{}] * len(spec.panel)
+    mine = slice(state * len(spec.panel), (state + 1) * len(spec.panel))
+    pairs = zip(spec.neighbours[cell_type, mine], spec.distances[cell_type, mine], strict=True)
+    return [{"neighbours": near[near >= 0].tolist(), "distances": far[near >= 0].tolist()} for near, far in pairs]
+
+
+def _neighbours(rows: list[Row], shape: tuple[int, int, int]) -> tuple[NDArray[np.int32], NDArray[np.float64]] | tuple[None, None]:
+    """The inverse of ``_near`` for all cell types and states; shape is [cell types, states, panel]."""
+    if all(row["neighbours"] is None for row in rows):
+        return None, None
+    near = np.full((shape[0], shape[1] * shape[2], max(len(row["neighbours"]) for row in rows)), -1, np.int32)
+    far = np.full(near.shape, np.nan)
+    for row in rows:
+        place = (row["cellTypeIndex"], row["stateIndex"] * shape[2] + row["featureIndex"], slice(0, len(row["neighbours"])))
+        near[place], far[place] = row["neighbours"], row["distances"]
+    return near, far
 
 
 def _nulls(scale: NDArray[np.float64]) -> NDArray[np.object_]:
@@ -112,7 +135,8 @@ def from_tables(warehouse: Warehouse) -> ExpressionSpec:
     first = of["target"][0]
     return ExpressionSpec(
         panel, targets, tuple(cell_types[c] for c in sorted(cell_types)), tuple(states[s] for s in sorted(states)), first["transform"],
-        first["unit"], variants, cis, panel_scale, target_scale,
+        first["unit"], variants, cis, panel_scale, target_scale, from_table(warehouse, "expression"),
+        *_neighbours(of["panel"], (*shape, len(panel))),
     )  # fmt: skip
 
 

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from genospark.core.storage import Warehouse
 from genospark.features.dense import scatter, transformed
 from genospark.features.matching import Matched, match
+from genospark.features.normalise import prepared
 from genospark.models.expression_spec import ExpressionSpec
-
-# What the values of one Arrow batch may take in a Python worker.
-_BATCH_BYTES = 32 << 20
-
-
-@contextmanager
-def bounded_batches(spark: SparkSession, row_bytes: int) -> Iterator[None]:
-    """Arrow batches of so few rows that a worker's memory is bounded; for the actions inside."""
-    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    before = spark.conf.get(key) or "10000"
-    spark.conf.set(key, str(max(16, min(10_000, _BATCH_BYTES // max(row_bytes, 1)))))
-    try:
-        yield
-    finally:
-        spark.conf.set(key, before)
+from genospark.models.neighbours import filled
 
 
 @dataclass(frozen=True)
@@ -62,7 +48,7 @@ def vectors(warehouse: Warehouse, spec: ExpressionSpec) -> Vectors:
         [(name, np.int32(index).tobytes()) for index, name in enumerate(spec.cell_types)], "cellType string, cellTypeIndex binary"
     )
     rows = matched.rows.crossJoin(f.broadcast(types))
-    measured = _measured(warehouse, spec)
+    measured = panels(warehouse, spec)
     empty = {"panel": "binary", "targets": "binary", "panelCoverage": "double"}
     rows = (
         rows.join(measured, ["sampleId", "cellType"], "left")
@@ -81,12 +67,13 @@ def _widths(spec: ExpressionSpec) -> dict[str, int]:
 
 def row_bytes(spec: ExpressionSpec) -> int:
     """Bytes that one person's cell type takes while its vectors are made."""
-    return 8 * 3 * (spec.panel_width + spec.target_width) + spec.call_bytes
+    genes = max((len(found.genes) for found in spec.normaliser.contexts), default=0) if spec.normaliser else 0
+    return max(8 * 3 * (spec.panel_width + spec.target_width) + spec.call_bytes, 12 * genes)
 
 
-def _measured(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame | None:
+def panels(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame | None:
     """Standardised panel and targets, [states, genes] each, and the share of the panel that is known."""
-    if not warehouse.producer("expression"):
+    if not warehouse.has("expression"):
         return None
     spark = warehouse.spark
     n_panel, n_targets = len(spec.panel), len(spec.targets)
@@ -94,7 +81,9 @@ def _measured(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame | None:
     places = [(gene, first + index) for first, names in kinds for index, gene in enumerate(names)]
     genes = spark.createDataFrame(places, "geneId string, gene int")
     states = spark.createDataFrame(list(enumerate(spec.states)), "stateIndex int, state string")
-    wanted = warehouse.read("expression").where(f.col("cellType").isin(*spec.cell_types))
+    names = {(gene, cell_type, state) for _, found in kinds for gene in found for cell_type in spec.cell_types for state in spec.states}
+    expression, transform = prepared(warehouse.read("expression"), spec.transform, spec.normaliser, names)
+    wanted = expression.where(f.col("cellType").isin(*spec.cell_types))
     placed = wanted.join(f.broadcast(states), "state").join(f.broadcast(genes), "geneId")
     place = (f.col("stateIndex") * (n_panel + n_targets) + f.col("gene")).alias("place")
     grouped = placed.select("sampleId", "cellType", place, "expressionValue").groupBy("sampleId", "cellType")
@@ -105,18 +94,29 @@ def _measured(warehouse: Warehouse, spec: ExpressionSpec) -> DataFrame | None:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             raw = scatter(batch.column("places"), batch.column("values"), shape[1] * shape[2])
-            values = transformed(raw, spec.transform).reshape(shape)
+            values = transformed(raw, transform).reshape(shape)
             kinds = batch.column("cellType").to_pylist()
             which = np.array([spec.cell_types.index(name) for name in kinds], int)
             z = (values - scale[0][which]) / scale[1][which]
             known = ~np.isnan(z[:, :, :n_panel])
             coverage = known.mean(axis=(1, 2)) if n_panel else np.zeros(len(z))
-            arrays = [binaries(z[:, :, :n_panel]), binaries(z[:, :, n_panel:]), pa.array(coverage)]
+            panel = _filled(z[:, :, :n_panel], spec, which)
+            arrays = [binaries(panel), binaries(z[:, :, n_panel:]), pa.array(coverage)]
             yield pa.RecordBatch.from_arrays(
                 [batch.column("sampleId"), batch.column("cellType"), *arrays], ["sampleId", "cellType", "panel", "targets", "panelCoverage"]
             )
 
     return lists.mapInArrow(work, "sampleId string, cellType string, panel binary, targets binary, panelCoverage double")
+
+
+def _filled(panel: NDArray[np.float64], spec: ExpressionSpec, types: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The panel [rows, states, panel] with gaps filled by its nearest genes, where the model has been told which these are."""
+    if spec.neighbours is None or spec.distances is None:
+        return panel
+    flat = panel.reshape(len(panel), -1)
+    for which in np.unique(types):
+        flat[types == which] = filled(flat[types == which], spec.neighbours[which], spec.distances[which])
+    return flat.reshape(panel.shape)
 
 
 def binaries(rows: NDArray[np.float64]) -> pa.Array:

@@ -12,8 +12,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError
 from genospark.features.dense import scatter, transformed
 from genospark.features.matching import match
+from genospark.features.normalise import prepared
+from genospark.models.neighbours import filled
 from genospark.models.spec import FeatureSpec
 
 
@@ -42,9 +45,10 @@ def fuse(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = F
 
     Raises:
         TableError: There are no genotypes, or an expression value does not fit the transform.
+        ConfigError: Predicted expression cannot be normalised as the model wants it.
     """
     matched = match(warehouse, spec.variants)
-    measured = _measurements(warehouse, spec, predicted_expression)
+    measured = measurements(warehouse, spec, predicted_expression)
     shares = ("expressionCoverage", "predictedExpressionShare")
     rows = (
         matched.rows.join(measured, "sampleId", "left")
@@ -61,10 +65,10 @@ def fuse(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = F
     return Fused(rows, matched.variants_found, matched.variants_turned, matched.turns_refused)
 
 
-def _measurements(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool) -> DataFrame | None:
+def measurements(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = False) -> DataFrame | None:
     """Standardised expression and covariates: sampleId, measurements (float32), expressionCoverage, predictedExpressionShare."""
     parts = _expression(warehouse, spec, predicted_expression) if spec.expression else []
-    if spec.covariates and warehouse.producer("covariates"):
+    if spec.covariates and warehouse.has("covariates"):
         named = [(x.name, len(spec.expression) + index) for index, x in enumerate(spec.covariates)]
         wanted = warehouse.spark.createDataFrame(named, "covariate string, place int")
         rows = warehouse.read("covariates").join(f.broadcast(wanted), "covariate")
@@ -77,15 +81,19 @@ def _measurements(warehouse: Warehouse, spec: FeatureSpec, predicted_expression:
     )
     means, deviations = spec.measurement_scale()
     n_expression = len(spec.expression)
+    neighbours = spec.neighbours()
+    transform = "none" if spec.normaliser else spec.transform
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             values = scatter(batch.column("places"), batch.column("values"), spec.n_measurements)
-            values[:, :n_expression] = transformed(values[:, :n_expression], spec.transform)
+            values[:, :n_expression] = transformed(values[:, :n_expression], transform)
             known = ~np.isnan(values[:, :n_expression])
             share = known.mean(axis=1) if n_expression else np.zeros(len(known))
             predicted = batch.column("predicted").to_numpy(zero_copy_only=False).astype(bool)
-            vectors = ((values - means) / deviations).astype("<f4")
+            vectors = (values - means) / deviations
+            vectors[:, :n_expression] = filled(vectors[:, :n_expression], *neighbours)
+            vectors = vectors.astype("<f4")
             yield pa.RecordBatch.from_arrays(
                 [
                     batch.column("sampleId"),
@@ -105,10 +113,17 @@ def _expression(warehouse: Warehouse, spec: FeatureSpec, predicted: bool) -> lis
     key = ["geneId", "cellType", "state"]
     wanted = f.broadcast(warehouse.spark.createDataFrame(places, "geneId string, cellType string, state string, place int"))
     parts = []
-    if warehouse.producer("expression"):
-        rows = warehouse.read("expression").join(wanted, key)
+    if warehouse.has("expression"):
+        names = {(gene, cell_type, state) for gene, cell_type, state, _ in places}
+        measured, _ = prepared(warehouse.read("expression"), spec.transform, spec.normaliser, names)
+        rows = measured.join(wanted, key)
         parts.append(rows.selectExpr("sampleId", "place", "expressionValue as value", "false as predicted"))
     if predicted:
+        if spec.normaliser:
+            raise ConfigError(
+                f"predicted expression cannot be normalised by {spec.transform}, which needs all that was measured of a person",
+                "leave predicted_expression, or train on features with expression_transform log1p, log or none and no hidden factors",
+            )
         # A person's values are all measured or all predicted: predictions vary less, so a mix would rank people by what was measured.
         rows = warehouse.read("expressionPredictions").join(wanted, key)
         rows = rows.selectExpr("sampleId", "place", "predictedExpression as value", "true as predicted")

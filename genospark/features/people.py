@@ -16,7 +16,7 @@ def with_families(warehouse: Warehouse, table: pd.DataFrame) -> pd.DataFrame:
         table: A column `sampleId`.
     """
     families = table["sampleId"]
-    if warehouse.producer("pedigree"):
+    if warehouse.has("pedigree"):
         pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
         families = families.map(families_of(pedigree)).fillna(families)
     return table.assign(familyId=families)

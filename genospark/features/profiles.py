@@ -48,7 +48,7 @@ class Profiles:
         return self.blocks.mapInArrow(each, schema)
 
     def of(self, chosen: NDArray[np.int64]) -> Floats:
-        """The profiles of some genes, [chosen, observations]."""
+        """The profiles of some genes, [chosen, observations]; 0 for a gene that no block has."""
 
         def pick(genes: NDArray[np.int32], values: Floats) -> pa.RecordBatch:
             mine = np.isin(genes, chosen)
@@ -57,7 +57,8 @@ class Profiles:
             )
 
         rows = {row["gene"]: row["profile"] for row in self.map(pick, "gene int, profile binary").collect()}
-        return np.frombuffer(b"".join(rows[int(gene)] for gene in chosen), "<f4").reshape(len(chosen), -1)
+        nothing = bytes(4 * len(self.observations))
+        return np.frombuffer(b"".join(rows.get(int(gene), nothing) for gene in chosen), "<f4").reshape(len(chosen), -1)
 
 
 def profiles(warehouse: Warehouse, transform: str, most: int, seed: int = 0) -> Profiles:

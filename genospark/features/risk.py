@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
 
-from genospark.core.config import Fractions, StageConfig
+from genospark.core.config import Fractions
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.features import normalise_rows
 from genospark.features.association import associate, expression_values, variant_values
-from genospark.features.fusion import fuse
+from genospark.features.fusion import fuse, measurements
+from genospark.features.normalise import bounded, prepared
+from genospark.features.normalise_config import NormaliseConfig
+from genospark.features.normalise_fit import fit
 from genospark.features.people import with_sides
 from genospark.features.selection import best
 from genospark.features.specification import to_rows
 from genospark.features.split import SPLITS
+from genospark.models.neighbours import nearest
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 
 
-class BuildRiskFeaturesConfig(StageConfig):
-    """Settings of ``build-features risk``.
+class BuildRiskFeaturesConfig(NormaliseConfig):
+    """Settings of ``build-features risk``; those of normalisation are in ``NormaliseConfig``.
 
     Attributes:
         variants: Variant features to select.
@@ -34,7 +39,6 @@ class BuildRiskFeaturesConfig(StageConfig):
         seed: Of the split.
         min_call_rate: Least share of training people with a call at a variant.
         min_allele_count: Least copies of the rarer allele among training people.
-        expression_transform: log1p for TPM, RPKM and counts; none for values that are already normalised.
         require_expression: Take only people with expression as examples.
         row_groups: Files of each split of ``riskExamples``; at least 4 a rank.
     """
@@ -45,7 +49,6 @@ class BuildRiskFeaturesConfig(StageConfig):
     seed: int = 1
     min_call_rate: float = Field(0.9, ge=0, le=1)
     min_allele_count: int = Field(10, ge=1)
-    expression_transform: Literal["log1p", "none"] = "log1p"
     require_expression: bool = False
     row_groups: int = Field(8, ge=1)
 
@@ -60,7 +63,7 @@ def build_features(config: BuildRiskFeaturesConfig, spark: SparkSession) -> str:
         TableError: A table is missing, no people are in common, or a disease has too few cases among the training people.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.producer(name)]
+    optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.has(name)]
     tables = ["variants", "genotypes", "samples", "phenotypes", *optional]
     return run_stage("build-features risk", config, warehouse, lambda run: _build(run, config), tables=tables)
 
@@ -92,6 +95,7 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     spec = _fit(run, people, config)
     run.note(variants=len(spec.variants), expression=len(spec.expression), covariates=len(spec.covariates))
     run.write("riskFeatures", to_rows(warehouse.spark, spec))
+    run.write("expressionNormalisation/risk", normalise_rows.to_rows(warehouse, "risk", spec.normaliser))
     prevalence = people.labels[people.training].mean()
     targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
     run.write("riskTargets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
@@ -101,7 +105,8 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
         warehouse.spark.createDataFrame(known, "sampleId string, familyId string, split string, labels binary"), "sampleId"
     )
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
-    run.write("riskExamples", spread)
+    with bounded(warehouse.spark, spec.normaliser):
+        run.write("riskExamples", spread)
 
 
 def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
@@ -120,7 +125,7 @@ def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
     table, labels = table.loc[common], labels.loc[common]
     table = with_sides(warehouse, table, config.fractions, config.seed)
     covariates = pd.DataFrame(index=common)
-    if warehouse.producer("covariates"):
+    if warehouse.has("covariates"):
         covariates = _wide(warehouse.read("covariates"), "covariate", "covariateValue").reindex(common)
     return People(table, labels, covariates)
 
@@ -156,23 +161,52 @@ def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSp
     if len(adjusting) < raw.shape[1]:
         run.note(covariates_not_adjusted_for=sorted(set(map(str, raw)) - set(adjusting)))
     filled = filled[adjusting]
-    n_samples = warehouse.read("samples").count()
     with step("build-features risk: association of variants (glow.gwas)"):
         columns = training["sampleIndex"].to_numpy(np.int64)
-        values = variant_values(warehouse.read("genotypes"), columns, n_samples, config.min_call_rate, config.min_allele_count)
+        values = variant_values(warehouse.read("genotypes"), columns, config.min_call_rate, config.min_allele_count)
         variants = best(associate(values, labels, filled, config.variants), config.variants)
     if variants.empty:
         raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
-    expression = pd.DataFrame()
-    if warehouse.producer("expression") and config.expression:
+    expression, normaliser = pd.DataFrame(), None
+    if warehouse.has("expression") and config.expression:
         with step("build-features risk: association of expression (glow.gwas)"):
             order = training[["sampleId"]].assign(place=range(len(training)))
-            measured = expression_values(warehouse.read("expression"), order, config.expression_transform)
-            expression = best(associate(measured, labels, filled, config.expression), config.expression)
-    return FeatureSpec(
+            raw = warehouse.read("expression")
+            normaliser = fit(raw, order.sample(frac=1, random_state=config.seed).head(config.fit_people), config)
+            mine = raw.join(f.broadcast(warehouse.spark.createDataFrame(order[["sampleId"]])), "sampleId", "left_semi")
+            values, transform = prepared(mine, config.expression_transform, normaliser)
+            with bounded(warehouse.spark, normaliser):
+                values = values.persist()
+                try:
+                    # Now, since the tests choose their own size of batches.
+                    values.count()
+                    tested = associate(expression_values(values, order, transform), labels, filled, config.expression)
+                finally:
+                    values.unpersist()
+            expression = best(tested, config.expression)
+    spec = FeatureSpec(
         tuple(Variant(*row) for row in variants.itertuples(index=False)),
         tuple(Expression(*row) for row in expression.itertuples(index=False)),
         tuple(Covariate(name, float(means[name]), float(deviations[name])) for name in varying),
         config.expression_transform,
         tuple(str(name) for name in labels),
+        normaliser.restricted(set(expression[list(expression)[:3]].itertuples(index=False, name=None))) if normaliser else None,
     )
+    return _with_neighbours(warehouse, spec, training, config) if config.expression_filling == "knn" and spec.expression else spec
+
+
+def _with_neighbours(warehouse: Warehouse, spec: FeatureSpec, training: pd.DataFrame, config: BuildRiskFeaturesConfig) -> FeatureSpec:
+    """The specification with the neighbours that fill what was not measured."""
+    rows = measurements(warehouse, spec)
+    assert rows is not None
+    chosen = training[["sampleId"]].sample(frac=1, random_state=config.seed).head(config.fit_people)
+    mine = rows.join(f.broadcast(warehouse.spark.createDataFrame(chosen)), "sampleId", "left_semi").select("sampleId", "measurements")
+    with bounded(warehouse.spark, spec.normaliser):
+        found: pd.DataFrame = mine.toPandas()
+    vectors = np.frombuffer(b"".join(found.sort_values("sampleId")["measurements"]), "<f4").reshape(-1, spec.n_measurements)
+    near, far = nearest(vectors[:, : len(spec.expression)].astype(float), config.filling_neighbours)
+    features = (
+        replace(x, neighbours=tuple(n[n >= 0].tolist()), distances=tuple(d[n >= 0].tolist()))
+        for x, n, d in zip(spec.expression, near, far, strict=True)
+    )
+    return replace(spec, expression=tuple(features))

@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from genospark.core.storage import Warehouse
+from genospark.features.normalise_rows import from_table
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 
 KINDS: dict[str, type[Variant | Expression | Covariate]] = {"variant": Variant, "expression": Expression, "covariate": Covariate}
@@ -19,12 +20,12 @@ def to_rows(spark: SparkSession, spec: FeatureSpec) -> DataFrame:
     schema = (
         "kind string, featureIndex int, transform string, contigName string, start bigint, referenceAllele string, "
         "alternateAllele string, geneId string, cellType string, state string, covariate string, mean double, "
-        "standardDeviation double, pValue double"
+        "standardDeviation double, pValue double, neighbours array<int>, distances array<double>"
     )
     rows: list[dict[str, Any]] = []
     for kind, features in groups.items():
         for index, feature in enumerate(features):
-            described = {_column(name): value for name, value in vars(feature).items()}
+            described = {_column(name): list(value) if isinstance(value, tuple) else value for name, value in vars(feature).items()}
             transform = spec.transform if kind == "expression" else "none"
             rows.append({"kind": kind, "featureIndex": index, "transform": transform} | described)
     columns = [part.split()[0] for part in schema.split(", ")]
@@ -42,10 +43,15 @@ def from_tables(warehouse: Warehouse) -> FeatureSpec:
 
     def of(kind: str) -> tuple[Any, ...]:
         names = [_column(entry.name) for entry in fields(KINDS[kind])]
-        return tuple(KINDS[kind](*(row[name] for name in names)) for row in rows if row["kind"] == kind)
+        return tuple(KINDS[kind](*(_value(row[name]) for name in names)) for row in rows if row["kind"] == kind)
 
     transform = next((row["transform"] for row in rows if row["kind"] == "expression"), "none")
-    return FeatureSpec(of("variant"), of("expression"), of("covariate"), transform, tuple(row["disease"] for row in targets))
+    diseases = tuple(row["disease"] for row in targets)
+    return FeatureSpec(of("variant"), of("expression"), of("covariate"), transform, diseases, from_table(warehouse, "risk"))
+
+
+def _value(found: Any) -> Any:
+    return tuple(found) if isinstance(found, list) else found
 
 
 def _column(attribute: str) -> str:

@@ -17,6 +17,7 @@ from genospark.core.pileup import WINDOW_BP
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.features.builds import check_shared
 from genospark.features.genotype_labels import label
 from genospark.features.split import SPLITS, dealt, families_of
 
@@ -51,15 +52,17 @@ def build_features(config: BuildVariantFeaturesConfig, spark: SparkSession) -> s
         The run's id.
 
     Raises:
-        TableError: A table is missing, or fewer than three families have both reads and genotypes.
+        TableError: A table is missing, fewer than three families have both reads and genotypes, or these are on other contigs.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    tables = ["readWindows", "genotypes", "samples", *(["pedigree"] if warehouse.producer("pedigree") else [])]
+    tables = ["readWindows", "genotypes", "samples", *(["pedigree"] if warehouse.has("pedigree") else [])]
     return run_stage("build-features variants", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 
 def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     warehouse = run.warehouse
+    # Windows without known variants count as homozygous reference.
+    check_shared(warehouse, "readWindows", "genotypes")
     windows = warehouse.read("readWindows").drop("runId", "regionQuality")
     people = _people(warehouse, windows, config)
     run.note(**{f"{side} people": int((people["split"] == side).sum()) for side in SPLITS})
@@ -86,7 +89,7 @@ def _people(warehouse: Warehouse, windows: DataFrame, config: BuildVariantFeatur
     people: pd.DataFrame = windows.select("sampleId").distinct().join(warehouse.read("samples"), "sampleId").drop("runId").toPandas()
     people = people.sort_values("sampleIndex", ignore_index=True)
     families = people["sampleId"]
-    if warehouse.producer("pedigree"):
+    if warehouse.has("pedigree"):
         pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
         families = people["sampleId"].map(families_of(pedigree)).fillna(people["sampleId"])
     if families.nunique() < len(SPLITS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from genospark.core.config import StageConfig, expand
+from genospark.core.config import expand
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
+from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.reads import (
     AlignmentHeader,
     ReadFilters,
@@ -27,18 +29,23 @@ from genospark.ingest.reads import (
     read_alignment_header,
     windows,
 )
+from genospark.ingest.reads.fasta_index import check_fasta_index
+from genospark.ingest.reads.index_check import check_index
 from genospark.ingest.reads.reference import reference_contigs
 
+_POSITION = re.compile("[0-9]{1,18}$")
 _INDELS = "array<struct<position: bigint, rank: int, referenceAllele: string, alternateAllele: string>>"
 # Windows of a region, and with the first of them what became of the region's reads (JSON).
 _ROWS = f"sampleId string, contigName string, start bigint, pileup binary, indels {_INDELS}, regionQuality string"
 _INDEL_TYPE = pa.struct(
     [("position", pa.int64()), ("rank", pa.int32()), ("referenceAllele", pa.string()), ("alternateAllele", pa.string())]
 )
+# Bases of another sequence agree at one position in four.
+_MIN_REFERENCE_SHARE = 0.7
 _INDEL_NAMES = [field.name for field in _INDEL_TYPE]
 
 
-class IngestReadsConfig(StageConfig):
+class IngestReadsConfig(BatchConfig):
     """Settings of ``ingest-reads``.
 
     Attributes:
@@ -50,7 +57,6 @@ class IngestReadsConfig(StageConfig):
         reference_build: Name of the genome build, kept in ``runs``.
     """
 
-    inputs: list[str] = []
     reference: str | None = None
     regions: str | None = None
     region_bp: int = Field(100_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
@@ -78,10 +84,12 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
     bed = expand([config.regions]) if config.regions else []
     headers = [read_alignment_header(path) for path in files]
     people: dict[str, str] = {}
+    check_fasta_index(reference)
     for header in headers:
         check_reference(header, reference)
+        check_index(header)
         if header.sample_id in people:
-            raise InputError(f"{header.path}: reads of {header.sample_id}, as {people[header.sample_id]}", "merge them (`samtools merge`)")
+            raise InputError(f"{header.path}: reads of the same person as {people[header.sample_id]}", "merge them (`samtools merge`)")
         people[header.sample_id] = header.path
     intervals = read_bed(bed[0]) if bed else None
     regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
@@ -97,11 +105,15 @@ def read_bed(path: Path) -> list[tuple[str, int, int]]:
         InputError: A line has no such columns.
     """
     found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})", "check the path") from None
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
         parts = line.split()
-        if len(parts) < 3 or not (parts[1].isdigit() and parts[2].isdigit()):
+        if len(parts) < 3 or not (_POSITION.match(parts[1]) and _POSITION.match(parts[2])):
             raise InputError(f"{path}: line {number}: not contig, start and end", "write BED: contig, 0-based start, exclusive end")
         found.append((parts[0], int(parts[1]), int(parts[2])))
     return found
@@ -109,14 +121,36 @@ def read_bed(path: Path) -> list[tuple[str, int, int]]:
 
 def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:
     spark = run.warehouse.spark
+    contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
+    _check_same_reference(run.warehouse, config.batch, contigs)
     rows = pile(spark, regions, str(reference), config.filters)
     # Written once and never kept: windows are the bulk of the data.
     with step(f"ingest-reads: {len(headers)} file(s), {len(regions)} region(s)"):
-        run.write("readWindows", rows)
-    run.note(people=len(headers), windows=run.outputs[-1].rows)
-    run.write("readQuality", _quality(run.warehouse.written(run.outputs[-1])))
-    contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
+        write_batch(run, "readWindows", rows, config, ["sampleId", "contigName", "start"])
+    written = run.outputs[-1]
+    run.note(people=len(headers), windows=written.rows)
+    write_batch(run, "readQuality", _quality(run.warehouse.written(written)), config, ["sampleId"])
+    _check_bases(run, reference, headers)
     run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
+
+
+def _check_same_reference(warehouse: Warehouse, batch: str, contigs: list[tuple[str, int, int]]) -> None:
+    """Reads of all batches have to be aligned to one reference."""
+    if warehouse.other_parts(f"readWindows/{batch}"):
+        known = {(row["contigName"], row["contigIndex"], row["lengthBp"]) for row in warehouse.read("referenceContigs").collect()}
+        if known != set(contigs):
+            raise InputError(f"{warehouse.path}: other batches are aligned to another reference", "align all reads to one reference")
+
+
+def _check_bases(run: Run, reference: Path, headers: list[AlignmentHeader]) -> None:
+    """Names and lengths of contigs may agree where bases do not."""
+    other = run.warehouse.written(run.outputs[-1]).where(f"referenceShare < {_MIN_REFERENCE_SHARE}").orderBy("referenceShare").first()
+    if other is not None:
+        path = next(header.path for header in headers if header.sample_id == other["sampleId"])
+        raise InputError(
+            f"{path}: only {other['referenceShare']:.0%} of the reads' bases are those of {reference}",
+            "give the FASTA file that the reads were aligned to",
+        )
 
 
 def pile(spark: SparkSession, regions: list[Region], reference: str, filters: ReadFilters) -> DataFrame:
@@ -139,6 +173,7 @@ def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatc
     for entry in zip(seen.position.tolist(), seen.rank.tolist(), seen.reference.tolist(), seen.alternate.tolist(), strict=True):
         indels[(entry[0] - region.start) // WINDOW_BP].append(entry)
     counts = {"reads": found.reads, "low": found.bases_below_quality, "mates": found.bases_of_mates, "bases": found.bases}
+    counts["matching"] = found.bases_of_reference
     n = len(starts)
     columns = [
         pa.array([region.sample_id] * n),
@@ -152,7 +187,7 @@ def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatc
 
 
 def _quality(rows: DataFrame) -> DataFrame:
-    counts = "reads map<string, bigint>, low bigint, mates bigint, bases bigint, positions bigint"
+    counts = "reads map<string, bigint>, low bigint, mates bigint, bases bigint, matching bigint, positions bigint"
     parsed = f.from_json("regionQuality", counts).alias("q")
     read = rows.where("regionQuality is not null").select("sampleId", parsed).select("sampleId", "q.*")
     sums = read.groupBy("sampleId").agg(
@@ -161,6 +196,7 @@ def _quality(rows: DataFrame) -> DataFrame:
         f.sum("low").alias("nLowQualityBases"),
         f.sum("mates").alias("nOverlappingBases"),
         (f.sum("bases") / f.sum("positions")).alias("meanDepth"),
+        (f.sum("matching") / f.sum("bases")).alias("referenceShare"),
     )
     keys = f.array_remove(f.map_keys(f.col("reads")[0]), "seen")
     total = f.transform(keys, lambda key: f.aggregate("reads", f.lit(0).cast("bigint"), lambda acc, counted: acc + counted[key]))

@@ -1,43 +1,48 @@
-"""Stage ``ingest-expression``: tables (TSV with people as rows, BED with genes as rows) and single cells (h5ad) to ``expression``."""
+"""Stage ``ingest-expression``: tables (people or genes as rows) and single cells (h5ad) to ``expression``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
-from genospark.core.config import StageConfig, expand
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import InputError
+from genospark.errors import ConfigError, InputError
+from genospark.ingest.batches import BatchConfig, write_batch
+from genospark.ingest.expression_tables import Block, check_blocks_of, has_genes_as_rows, read_blocks_of
 from genospark.ingest.pseudobulk import UNIT, PseudobulkSettings, count_cells, read_pseudobulk
-from genospark.ingest.tabular import numbers, read_table, require, unique
+from genospark.ingest.quarantine import REJECT, collected, read_in_worker
+from genospark.ingest.roles import by_role
+from genospark.ingest.sample_sheet import KEYS, SampleSheet, read_sheet
 
-KEYS = ["sampleId", "cellType", "state"]
+ROLES = ("expression", "samples")
 H5AD = ".h5ad"
-# FastQTL and TensorQTL give genes in BED: the first four columns, then (in some tools) length and strand, then people.
-BED_COLUMNS = ["chr", "start", "end", "gene", "length", "strand"]
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("sampleId", "geneId", "cellType", "state")]
+    + [("expressionValue", pa.float64()), ("expressionUnit", pa.string())]
+)
 ROWS = "sampleId string, geneId string, cellType string, state string, expressionValue double, expressionUnit string"
 
 
-class IngestExpressionConfig(StageConfig):
+class IngestExpressionConfig(BatchConfig):
     """Settings of ``ingest-expression``.
 
     Attributes:
-        inputs: TSV (columns sampleId, and where they differ cellType and state, then one column a gene) or BED files, plain or gzipped, or
-            h5ad files with counts of single cells.
-        unit: Unit of the values of TSV and BED files; those made of single cells are counts per million (CPM).
-        cell_type: Cell type of files that do not name it.
-        state: Cell state of files that do not name it.
+        inputs: TSV or CSV (columns sampleId, and where they differ cellType and state, then one column a gene), BED or GCT files, plain or
+            gzipped, or h5ad files with counts of single cells; and ``samples=path`` for a sample sheet: what columns (of BED and GCT) or
+            rows are.
+        unit: Unit of the values of tables; those made of single cells are counts per million (CPM).
+        cell_type: Cell type where neither file nor sheet names it.
+        state: Cell state where neither names it.
         pseudobulk: How single cells are put together.
     """
 
-    inputs: list[str] = []
     unit: str = "TPM"
     cell_type: str = "bulk"
     state: str = "unspecified"
@@ -51,37 +56,47 @@ def ingest_expression(config: IngestExpressionConfig, spark: SparkSession) -> st
         The run's id.
 
     Raises:
-        InputError: A file is not an expression table or holds no counts of single cells.
+        InputError: A file is not an expression table or holds no counts of single cells, or does not go with the sample sheet.
+        ConfigError: An input's role is not known.
     """
-    files = expand(config.inputs)
+    roles = by_role(config.inputs, ROLES, needed=("expression",))
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-expression", config, warehouse, lambda run: _ingest(run, config, files), files={"expression": files})
+    return run_stage("ingest-expression", config, warehouse, lambda run: _ingest(run, config, roles), files=roles)
 
 
-def _ingest(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None:
-    spark = run.warehouse.spark
+def _ingest(run: Run, config: IngestExpressionConfig, roles: dict[str, list[Path]]) -> None:
+    spark, files, sheet = run.warehouse.spark, roles["expression"], None
+    if sheets := roles.get("samples"):
+        if len(sheets) > 1:
+            raise ConfigError(f"{len(sheets)} sample sheets are given", "put all samples into one")
+        sheet = read_sheet(sheets[0])
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield from read_expression(files[index], config)
+                yield from read_in_worker(files[index], config, partial(read_expression, files[index], config, sheet=sheet))
 
-    rows = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, ROWS).repartition("sampleId")
-    rows = rows.sortWithinPartitions("sampleId", "geneId").persist()
+    read = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, f"{ROWS}, {REJECT}").repartition("sampleId")
+    read = read.sortWithinPartitions("sampleId", "geneId").persist()
     try:
+        rows, rejects = collected(read, config)
         twice = rows.groupBy("sampleId", "geneId", "cellType", "state").count().where("count > 1").limit(1).collect()
         if twice:
-            person, gene, cell_type, state, _ = twice[0]
+            _, gene, cell_type, state, _ = twice[0]
             raise InputError(
-                f"expression of {gene} in {cell_type}, {state} of {person} stands in more than one file",
+                f"expression of {gene} in {cell_type}, {state} of the same person stands in more than one file",
                 "name each file once, and give files of different cell types or states their columns",
             )
-        run.write("expression", rows)
+        if sheet:
+            left_out = sum(not has_genes_as_rows(Path(path)) for path, _ in rejects.found)
+            sheet.check_used(rows.select(*KEYS).distinct().toPandas(), left_out)
+        write_batch(run, "expression", rows, config, KEYS)
         seen = rows.selectExpr("count(distinct sampleId)", "count(distinct geneId)").collect()[0]
         run.note(people=seen[0], genes=seen[1])
         _note_cells(run, config, [path for path in files if path.suffix == H5AD])
+        rejects.publish(run)
     finally:
-        rows.unpersist()
+        read.unpersist()
 
 
 def _note_cells(run: Run, config: IngestExpressionConfig, files: list[Path]) -> None:
@@ -91,53 +106,45 @@ def _note_cells(run: Run, config: IngestExpressionConfig, files: list[Path]) -> 
         run.note(**total)
 
 
-def read_expression(path: Path, config: IngestExpressionConfig) -> Iterator[pa.RecordBatch]:
-    """Rows of the long table, in batches, from one file.
+def read_expression(
+    path: Path, config: IngestExpressionConfig, without: frozenset[int] = frozenset(), sheet: SampleSheet | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of the long table, in batches, from one file, without the records of some lines.
+
+    Args:
+        path: The file.
+        config: Settings.
+        without: Numbers of lines.
+        sheet: What its columns or rows are; in h5ad files, what their people are.
 
     Raises:
-        InputError: The file is not an expression table or holds no counts of single cells.
+        InputError: The file is not an expression table or holds no counts of single cells, or the sheet lacks one of its samples.
+        RecordError: Records of it are bad: of the first block that has such, or, where these are put aside, all, before the first batch.
     """
-    if path.suffix == H5AD:
-        keys, genes, values = read_pseudobulk(path, config.pseudobulk, config.cell_type, config.state)
-    else:
-        frame = read_table(path)
-        keys, genes, values = _from_bed(frame, path, config) if ".bed" in path.suffixes else _from_tsv(frame, path, config)
     unit = UNIT if path.suffix == H5AD else config.unit
-    for start in range(0, len(keys), 1000):
-        part, block = keys.iloc[start : start + 1000], values[start : start + 1000]
-        person, gene = np.nonzero(~np.isnan(block))
-        columns = [part[name].to_numpy(object)[person] for name in KEYS]
-        rows = pd.DataFrame(
-            {
-                "sampleId": columns[0],
-                "geneId": np.asarray(genes, object)[gene],
-                "cellType": columns[1],
-                "state": columns[2],
-                "expressionValue": block[person, gene],
-                "expressionUnit": unit,
-            }
-        )
-        yield pa.RecordBatch.from_pandas(rows, preserve_index=False)
+    for keys, genes, values in _blocks(path, config, without, sheet):
+        for start in range(0, len(keys), 1000):
+            part, block = keys.iloc[start : start + 1000], values[start : start + 1000]
+            person, gene = np.nonzero(~np.isnan(block))
+            columns = [part[name].to_numpy(object)[person] for name in KEYS]
+            rows = pd.DataFrame(
+                {
+                    "sampleId": columns[0],
+                    "geneId": np.asarray(genes, object)[gene],
+                    "cellType": columns[1],
+                    "state": columns[2],
+                    "expressionValue": block[person, gene],
+                    "expressionUnit": unit,
+                }
+            )
+            yield pa.RecordBatch.from_pandas(rows, SCHEMA, preserve_index=False)
 
 
-def _from_tsv(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -> tuple[pd.DataFrame, list[str], NDArray[np.float64]]:
-    require(frame, ["sampleId"], path)
-    genes = [name for name in frame.columns if name not in KEYS]
-    keys = pd.DataFrame({"sampleId": frame["sampleId"]})
-    keys["cellType"] = frame.get("cellType", config.cell_type)
-    keys["state"] = frame.get("state", config.state)
-    unique(keys, KEYS, path)
-    return keys, genes, numbers(frame, genes, path)
-
-
-def _from_bed(frame: pd.DataFrame, path: Path, config: IngestExpressionConfig) -> tuple[pd.DataFrame, list[str], NDArray[np.float64]]:
-    if frame.shape[1] < 5:
-        raise InputError(
-            f"{path}: line 1: {frame.shape[1]} columns; a BED table has chr, start, end, gene and people", "check the header line"
-        )
-    described = frame.columns[: 6 if list(frame.columns[4:6]) == BED_COLUMNS[4:] else 4]
-    gene = described[3]
-    unique(frame, [gene], path)
-    people = list(frame.columns[len(described) :])
-    keys = pd.DataFrame({"sampleId": people, "cellType": config.cell_type, "state": config.state})
-    return keys, list(frame[gene]), numbers(frame, people, path).T
+def _blocks(path: Path, config: IngestExpressionConfig, without: frozenset[int], sheet: SampleSheet | None) -> Iterator[Block]:
+    if path.suffix != H5AD:
+        if config.quarantines and not without:
+            check_blocks_of(path, config.cell_type, config.state, sheet)
+        yield from read_blocks_of(path, config.cell_type, config.state, sheet, without)
+        return
+    keys, genes, values = read_pseudobulk(path, config.pseudobulk, config.cell_type, config.state)
+    yield sheet.people(keys, path, "profile") if sheet else keys, genes, values

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from genospark.core.config import StageConfig
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import ConfigError, InputError
-from genospark.ingest.annotation import line_of, read_annotation
+from genospark.errors import BadRecord, ConfigError, InputError, RecordError
+from genospark.ingest.annotation import lines_of, read_annotation
+from genospark.ingest.quarantine import IngestConfig, Rejects
 from genospark.ingest.roles import by_role
-from genospark.ingest.tabular import read_table, read_text, require
+from genospark.ingest.tabular import read_table, read_text, refuse_rows, require
 
 ROLES = ("genes", "terms", "regulators")
 GENE_ROWS = (
@@ -22,7 +23,7 @@ GENE_ROWS = (
 )
 
 
-class IngestGenesConfig(StageConfig):
+class IngestGenesConfig(IngestConfig):
     """Settings of ``ingest-genes``.
 
     Attributes:
@@ -34,7 +35,6 @@ class IngestGenesConfig(StageConfig):
         term_column: Column of the term.
     """
 
-    inputs: list[str] = []
     contig_names: dict[str, str] = {}
     strip_contig_prefix: str = ""
     add_contig_prefix: str = ""
@@ -60,34 +60,42 @@ def ingest_genes(config: IngestGenesConfig, spark: SparkSession) -> str:
 
 
 def _ingest(run: Run, config: IngestGenesConfig, roles: dict[str, list[Path]]) -> None:
-    spark, known = run.warehouse.spark, None
+    spark, known, rejects = run.warehouse.spark, None, Rejects(config)
     if paths := roles.get("genes"):
         with step(f"ingest-genes: reading {len(paths)} annotation file(s)"):
-            genes = read_genes(paths, config)
+            genes = read_genes(paths, config, rejects)
         run.note(genes=len(genes), contigs=genes["contigName"].nunique())
         genes["isRegulator"] = None
         if lists := roles.get("regulators"):
-            listed = set().union(*(read_regulators(path, config.gene_column) for path in lists))
+            listed = set().union(*(rejects.read(path, partial(read_regulators, path, config.gene_column)) for path in lists))
             genes["isRegulator"] = _is_regulator(genes, listed, lists)
             absent = len(listed - set(genes["geneId"]) - set(genes["geneName"]))
             run.note(regulators=int(genes["isRegulator"].sum()), **{"regulators that the annotation lacks": absent})
-        run.write("genes", spark.createDataFrame(genes, GENE_ROWS))
         known = set(genes["geneId"])
     if paths := roles.get("terms"):
-        terms = read_terms(paths, config)
+        terms = read_terms(paths, config, rejects)
         found = terms["geneId"].drop_duplicates()
         run.note(**{"genes looked at for terms": len(found), "of them without a term": int(terms["termId"].isna().sum())})
         if known is not None:
             run.note(**{"of them that the annotation lacks": int((~found.isin(known)).sum())})
             _check_any(set(found) & known, paths[0], "genes with terms")
+    if "genes" in roles:
+        run.write("genes", spark.createDataFrame(genes, GENE_ROWS))
+    if "terms" in roles:
         run.write("geneTerms", spark.createDataFrame(terms, "geneId string, termId string"))
+    rejects.publish(run)
 
 
-def read_genes(paths: list[Path], config: IngestGenesConfig) -> pd.DataFrame:
+def read_genes(paths: list[Path], config: IngestGenesConfig, rejects: Rejects | None = None) -> pd.DataFrame:
     """Genes of annotation files, by contig and start.
 
     Genes of the pseudoautosomal regions that an annotation gives on X and on Y under names of their own (``..._PAR_Y``, ``ENSGR...``)
     are two genes; under one name they are refused as any other gene that stands twice.
+
+    Args:
+        paths: Annotation files.
+        config: Settings.
+        rejects: Takes up bad lines; without it the first is an error.
 
     Returns:
         Columns geneId, geneName, biotype, contigName, start (0-based), end (exclusive), strand.
@@ -95,16 +103,27 @@ def read_genes(paths: list[Path], config: IngestGenesConfig) -> pd.DataFrame:
     Raises:
         InputError: A file is no annotation, or a gene stands twice.
     """
-    genes = pd.concat([read_annotation(path).assign(path=path) for path in paths], ignore_index=True)
+    rejects = Rejects(config) if rejects is None else rejects
+    genes = pd.concat([read_annotation(path, rejects).assign(path=path) for path in paths], ignore_index=True)
     again = genes.duplicated("geneId")
-    if again.any():
-        row = genes[again].iloc[0]
+    for path, rows in genes[again].groupby("path", sort=False):
+        lines = lines_of(path, rows["line"].tolist())
+        reason = "a gene that stands on an earlier line too"
+        records = [BadRecord(lines[row.line], "attributes", reason, row.geneId[:200]) for row in rows.itertuples()]
+        row = rows.iloc[0]
         first = genes[genes["geneId"] == row["geneId"]].iloc[0]
-        raise InputError(
-            f"{row['path']}: line {line_of(row['path'], row['line'])}: gene {row['geneId']} stands more than once, "
-            f"on {first['contigName']} from {first['start'] + 1} and on {row['contigName']} from {row['start'] + 1}",
-            "keep one of them, or give each an identifier of its own",
+        rejects.refuse(
+            path,
+            RecordError(
+                f"{path}: line {records[0].line}: gene {row['geneId']} stands more than once, "
+                f"on {first['contigName']} from {first['start'] + 1} and on {row['contigName']} from {row['start'] + 1}",
+                "keep one of them, or give each an identifier of its own",
+                records,
+            ),
         )
+    genes = genes[~again]
+    for path in paths:
+        rejects.check(path, int((genes["path"] == path).sum()) + rejects.count(path))
     genes["contigName"] = genes["contigName"].map(lambda name: _renamed(name, config))
     columns = [name.split()[0] for name in GENE_ROWS.split(", ")[:-1]]
     return genes.sort_values(["contigName", "start", "geneId"], ignore_index=True)[columns]
@@ -115,16 +134,22 @@ def _renamed(contig: str, config: IngestGenesConfig) -> str:
     return name if name.startswith(config.add_contig_prefix) else config.add_contig_prefix + name
 
 
-def read_regulators(path: Path, column: str) -> set[str]:
+def read_regulators(path: Path, column: str, without: frozenset[int] = frozenset()) -> set[str]:
     """Genes of a list: a table with that column, or one gene a line without a header; identifiers or symbols.
+
+    Args:
+        path: The file.
+        column: The column.
+        without: Numbers of lines that are left out.
 
     Raises:
         InputError: The file is neither.
+        RecordError: Lines have another number of columns than the first.
     """
     text = read_text(path)
     names = text[: text.find(b"\n") + 1 or None].decode(errors="replace").rstrip("\r\n").removeprefix("#").split("\t")
     header = column in names or len(names) > 1
-    frame = read_table(path, text, header=header)
+    frame = read_table(path, text, header=header, without=without)
     if header:
         require(frame, [column], path)
     return set(frame[column if header else "1"].dropna())
@@ -143,10 +168,15 @@ def _check_any(found: object, path: Path, what: str) -> None:
         )
 
 
-def read_terms(paths: list[Path], config: IngestGenesConfig) -> pd.DataFrame:
+def read_terms(paths: list[Path], config: IngestGenesConfig, rejects: Rejects | None = None) -> pd.DataFrame:
     """Genes and their terms, each pair once.
 
     A gene that was looked at and has no term has one line with NA; a gene without any line was not looked at.
+
+    Args:
+        paths: Files of terms.
+        config: Settings.
+        rejects: Takes up bad lines; without it the first is an error.
 
     Returns:
         Columns geneId and termId (None for a gene without a term).
@@ -154,22 +184,25 @@ def read_terms(paths: list[Path], config: IngestGenesConfig) -> pd.DataFrame:
     Raises:
         InputError: A column is missing, a line has no gene, or a gene has both a term and NA.
     """
-    frames = []
-    for path in paths:
-        frame = read_table(path)
-        require(frame, [config.gene_column, config.term_column], path)
-        frame = frame[[config.gene_column, config.term_column]].set_axis(["geneId", "termId"], axis=1)
-        if frame["geneId"].isna().any():
-            line = frame.index[frame["geneId"].isna()][0]
-            raise InputError(f"{path}: line {line}: no {config.gene_column}", "fill it in, or drop the line")
-        frames.append(frame.assign(path=path, line=frame.index))
-    terms = pd.concat(frames, ignore_index=True).drop_duplicates(["geneId", "termId"])
+    rejects = Rejects(config) if rejects is None else rejects
+    frames = [rejects.read(path, partial(_terms, path, config)) for path in paths]
+    rows = {path: len(frame) for path, frame in zip(paths, frames, strict=True)}
+    terms = pd.concat(frames, ignore_index=True)
     none = terms["termId"].isna()
     both = none & terms["geneId"].isin(terms.loc[~none, "geneId"])
-    if both.any():
-        row = terms[both].iloc[0]
-        raise InputError(
-            f"{row['path']}: line {row['line']}: {row['geneId']} has no term here and has one on another line",
-            "write NA only for genes that were looked at and have no term",
-        )
-    return terms[["geneId", "termId"]].sort_values(["geneId", "termId"], ignore_index=True)
+    for path, found in terms[both].groupby("path", sort=False):
+        reason = "a gene without a term here that has one on another line"
+        records = [BadRecord(row.line, config.term_column, reason, row.geneId[:200]) for row in found.itertuples()]
+        problem = f"{path}: line {records[0].line}: {found['geneId'].iloc[0]} has no term here and has one on another line"
+        before = rejects.count(path)
+        rejects.refuse(path, RecordError(problem, "write NA only for genes that were looked at and have no term", records))
+        rejects.check(path, rows[path] + before)
+    return terms.loc[~both, ["geneId", "termId"]].drop_duplicates().sort_values(["geneId", "termId"], ignore_index=True)
+
+
+def _terms(path: Path, config: IngestGenesConfig, without: frozenset[int]) -> pd.DataFrame:
+    frame = read_table(path, without=without)
+    require(frame, [config.gene_column, config.term_column], path)
+    frame = frame[[config.gene_column, config.term_column]].set_axis(["geneId", "termId"], axis=1)
+    refuse_rows(frame, frame["geneId"].isna().to_numpy(), path, f"no {config.gene_column}", "fill it in, or drop the line")
+    return frame.assign(path=path, line=frame.index)

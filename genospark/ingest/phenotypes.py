@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from genospark.core.config import Settings, StageConfig
+from genospark.core.config import Settings
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import InputError
+from genospark.errors import InputError, RecordError
+from genospark.ingest.batches import BatchConfig, write_batch
+from genospark.ingest.quarantine import Rejects
 from genospark.ingest.roles import by_role
-from genospark.ingest.tabular import numbers, read_table, read_text, require, unique
+from genospark.ingest.tabular import numbers, read_table, read_text, refuse_values, require, unique
+from genospark.schema import table
 
 ROLES = ("phenotypes", "covariates", "pedigree")
 # How the first column of a pedigree with a header may be called, where no # says that it is one.
@@ -35,7 +40,7 @@ class Target(Settings):
     controls: list[str] = []
 
 
-class IngestPhenotypesConfig(StageConfig):
+class IngestPhenotypesConfig(BatchConfig):
     """Settings of ``ingest-phenotypes``.
 
     Attributes:
@@ -44,7 +49,6 @@ class IngestPhenotypesConfig(StageConfig):
         targets: Diseases made from columns of the phenotype file; where empty, every column but the person is one, of 0, 1 and NA.
     """
 
-    inputs: list[str] = []
     sample_column: str = "sampleId"
     targets: dict[str, Target] = {}
 
@@ -65,40 +69,56 @@ def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> st
 
 
 def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]]) -> None:
-    labels = _joined([read_labels(path, config) for path in roles["phenotypes"]], roles["phenotypes"], ["sampleId", "disease"])
-    _write(run, "phenotypes", labels, "sampleId string, disease string, label tinyint")
-    if paths := roles.get("covariates"):
-        covariates = _joined([read_covariates(path, config.sample_column) for path in paths], paths, ["sampleId", "covariate"])
-        _write(run, "covariates", covariates, "sampleId string, covariate string, covariateValue double")
-    if paths := roles.get("pedigree"):
-        pedigree = _joined([read_pedigree(path) for path in paths], paths, ["sampleId"])
-        _write(run, "pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint")
+    rejects = Rejects(config)
+
+    def read(role: str, key: list[str], reader: Callable[[Path, frozenset[int]], pd.DataFrame]) -> pd.DataFrame:
+        frames = [rejects.read(path, partial(reader, path)) for path in roles[role]]
+        return _joined(frames, roles[role], key)
+
+    labels = read("phenotypes", ["sampleId", "disease"], lambda path, without: read_labels(path, config, without))
+    written = [("phenotypes", labels, "sampleId string, disease string, label tinyint")]
+    if "covariates" in roles:
+        covariates = read(
+            "covariates", ["sampleId", "covariate"], lambda path, without: read_covariates(path, config.sample_column, without)
+        )
+        written.append(("covariates", covariates, "sampleId string, covariate string, covariateValue double"))
+    if "pedigree" in roles:
+        pedigree = read("pedigree", ["sampleId"], read_pedigree)
+        written.append(("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
+    for name, frame, schema in written:
+        _write(run, config, name, frame, schema)
+    rejects.publish(run)
     counts = labels.groupby("disease")["label"].agg(["sum", "count"])
     run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
 
 
-def _write(run: Run, name: str, frame: pd.DataFrame, schema: str) -> None:
+def _write(run: Run, config: IngestPhenotypesConfig, name: str, frame: pd.DataFrame, schema: str) -> None:
     rows = frame.astype(object).where(frame.notna(), None).values.tolist()
-    run.write(name, run.warehouse.spark.createDataFrame(rows, schema))
+    write_batch(run, name, run.warehouse.spark.createDataFrame(rows, schema), config, list(table(name).key))
 
 
 def _joined(frames: list[pd.DataFrame], paths: list[Path], key: list[str]) -> pd.DataFrame:
     """The rows of several files of one role; a key that two files hold is an error of the later one."""
     for number in range(1, len(frames)):
-        unique(pd.concat(frames[: number + 1]), key, paths[number])
+        try:
+            unique(pd.concat(frames[: number + 1]), key, paths[number])
+        except RecordError as error:
+            # Which of two files is right is no question of a record.
+            raise InputError(error.problem, error.next_step) from None
     return pd.concat(frames)
 
 
-def read_labels(path: Path, config: IngestPhenotypesConfig) -> pd.DataFrame:
-    """Known labels of a phenotype file.
+def read_labels(path: Path, config: IngestPhenotypesConfig, without: frozenset[int] = frozenset()) -> pd.DataFrame:
+    """Known labels of a phenotype file, without the lines of some numbers.
 
     Returns:
         Columns sampleId, disease, label (0 or 1).
 
     Raises:
-        InputError: A value is none of 0, 1 and NA, or a disease lacks cases or controls.
+        InputError: A disease lacks cases or controls.
+        RecordError: A value is none of 0, 1 and NA, or a person is missing or stands twice.
     """
-    frame = read_table(path)
+    frame = read_table(path, without=without)
     require(frame, [config.sample_column, *(target.column for target in config.targets.values())], path)
     unique(frame, [config.sample_column], path)
     if config.targets:
@@ -108,12 +128,8 @@ def read_labels(path: Path, config: IngestPhenotypesConfig) -> pd.DataFrame:
         diseases = [name for name in frame.columns if name != config.sample_column]
         values = numbers(frame, diseases, path)
         bad = ~(np.isnan(values) | np.isin(values, (0, 1)))
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            raise InputError(
-                f"{path}: line {frame.index[row]}, column {diseases[column]}: {values[row, column]:g} is not 0, 1 or NA",
-                "code controls 0 and cases 1, or make targets from other columns under `targets` in the configuration",
-            )
+        step = "code controls 0 and cases 1, or make targets from other columns under `targets` in the configuration"
+        refuse_values(frame, bad, diseases, path, "not 0, 1 or NA", step)
         wide = pd.DataFrame(values, columns=diseases)
     for disease in wide.columns:
         if wide[disease].nunique() < 2:
@@ -135,13 +151,14 @@ def _long(wide: pd.DataFrame, people: pd.Series, name: str, value: str) -> pd.Da
     return pd.DataFrame(known, index=people.index[row])
 
 
-def read_covariates(path: Path, sample_column: str) -> pd.DataFrame:
-    """Known covariates: columns sampleId, covariate, covariateValue.
+def read_covariates(path: Path, sample_column: str, without: frozenset[int] = frozenset()) -> pd.DataFrame:
+    """Known covariates: columns sampleId, covariate, covariateValue; the lines of some numbers are left out.
 
     Raises:
-        InputError: A value is not a number.
+        InputError: A column is missing.
+        RecordError: A value is not a number, or a person is missing or stands twice.
     """
-    frame = read_table(path)
+    frame = read_table(path, without=without)
     require(frame, [sample_column], path)
     unique(frame, [sample_column], path)
     names = [name for name in frame.columns if name != sample_column]
@@ -149,21 +166,26 @@ def read_covariates(path: Path, sample_column: str) -> pd.DataFrame:
     return _long(wide, frame[sample_column], "covariate", "covariateValue")
 
 
-def read_pedigree(path: Path) -> pd.DataFrame:
+def read_pedigree(path: Path, without: frozenset[int] = frozenset()) -> pd.DataFrame:
     """A PED file: family, person, father, mother, sex, then columns that are not read; 0 stands for not known.
+
+    Args:
+        path: The file.
+        without: Numbers of lines that are left out.
 
     Returns:
         Columns sampleId, familyId, fatherId, motherId, sex (1 male, 2 female).
 
     Raises:
-        InputError: It has fewer than five columns or a person twice.
+        InputError: It has fewer than five columns.
+        RecordError: A person is missing or stands twice.
     """
     text = read_text(path)
     first = text[: text.find(b"\n") + 1 or None]
     if b"\t" not in first:
         text = b"\n".join(b"\t".join(line.split()) for line in text.splitlines())
-    named = first.startswith(b"#") or first.split()[0].lower() in _FAMILY_NAMES
-    frame = read_table(path, text, header=named)
+    named = first.startswith(b"#") or first.lower().split()[:1] in [[name] for name in _FAMILY_NAMES]
+    frame = read_table(path, text, header=named, without=without)
     if frame.shape[1] < len(PED_COLUMNS):
         raise InputError(
             f"{path}: {frame.shape[1]} columns where a pedigree has at least 5",

@@ -22,8 +22,13 @@ def by_role(inputs: list[str], roles: tuple[str, ...], needed: tuple[str, ...]) 
     """
     patterns: dict[str, list[str]] = {role: [] for role in roles}
     for entry in inputs:
-        role, separator, path = entry.rpartition("=")
-        if separator and role not in roles:
+        role, separator, path = entry.partition("=")
+        if separator and role not in roles and ("/" in role or Path(entry).exists()):
+            # A path may itself have the sign in it.
+            role, path = "", entry
+        elif not separator:
+            role, path = "", entry
+        elif role not in roles:
             raise ConfigError(f"--input {entry}: no role {role}", f"write role=path with a role of {', '.join(roles)}")
         patterns[role or roles[0]].append(path)
     if not any(patterns[role] for role in needed):

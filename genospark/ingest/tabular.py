@@ -1,11 +1,14 @@
-"""Reading delimited text files, plain or gzipped, with errors that name file, line and column."""
+"""Reading delimited text files (tabs, or commas in ``.csv``), plain or gzipped, with errors that name file, line and column."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,99 +16,344 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from genospark.errors import InputError
+from genospark.errors import BadRecord, InputError, RecordError
+from genospark.ingest.quoting import fields, last_record_end, record_lines
 
 MISSING = ["NA", "NaN", "nan", "", "."]
+SHOWN = 200
+"""Characters of a value in messages and in ``quarantine``."""
+_MARK = b"\xef\xbb\xbf"
+# Text that is parsed at once: its values take some fifty times as much on the way.
+_BLOCK_BYTES = 8 << 20
+_Made = TypeVar("_Made")
+
+
+def is_csv(path: Path) -> bool:
+    """Whether commas separate the columns."""
+    return ".csv" in path.suffixes
 
 
 def read_text(path: Path) -> bytes:
-    """The decompressed content of a plain or gzipped file.
+    """The decompressed content of a plain or gzipped file; lines end with a line feed.
 
     Raises:
         InputError: It cannot be read, is damaged, or is empty.
     """
+    return b"".join(_decompressed(path))
+
+
+def _decompressed(path: Path) -> Iterator[bytes]:
+    """The content of a plain or gzipped file in pieces, without a byte order mark and carriage returns."""
+    empty, first, held = True, True, b""
     try:
-        content = path.read_bytes()
-        text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            stream = gzip.GzipFile(fileobj=raw) if packed else raw
+            while piece := stream.read(_BLOCK_BYTES):
+                piece = held + (piece.removeprefix(_MARK) if first else piece)
+                empty, first = empty and not piece.strip(), False
+                # The parser ends lines at a carriage return, too: counting them has to agree.
+                held = b"\r" if piece.endswith(b"\r") else b""
+                piece = piece.removesuffix(held)
+                yield piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in piece else piece
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error})", "check the path and its permissions, or write the file again") from None
-    if not text.strip():
+    if empty:
         raise InputError(f"{path}: is empty", "check that the file was written completely")
-    return text
+    if held:
+        yield b"\n"
 
 
-def read_table(path: Path, text: bytes | None = None, header: bool = True) -> pd.DataFrame:
-    """A tab-separated file, all values as text, missing ones as None; the index holds line numbers.
+def records(path: Path, pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Whole records in blocks, with the line that each block begins at; empty lines at the end of the file are left out.
+
+    Args:
+        path: Decides what a record is.
+        pieces: The file's text.
+    """
+    line, text = 1, b""
+    for piece in pieces:
+        text += piece
+        whole = text[: last_record_end(text) if is_csv(path) else text.rfind(b"\n") + 1].rstrip(b"\n")
+        if whole:
+            # Empty lines wait for what follows them.
+            end = len(whole) + 1
+            yield line, text[:end]
+            line, text = line + text.count(b"\n", 0, end), text[end:]
+    text = text.rstrip(b"\n")
+    if text:
+        yield line, text + b"\n"
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A delimited file that is read in blocks of rows, so that memory does not grow with it.
+
+    Attributes:
+        path: The file.
+        before: Lines before the header.
+        names: Names of the columns.
+        parts: Line at which each block of rows begins, and its text; can be gone through once.
+    """
+
+    path: Path
+    before: list[bytes]
+    names: list[str]
+    parts: Iterator[tuple[int, bytes]]
+
+    def made(self, work: Callable[[pd.DataFrame], _Made], without: frozenset[int] = frozenset(), find_all: bool = False) -> Iterator[_Made]:
+        """What is made of each block's rows: all values as text, missing ones as None; the index holds line numbers.
+
+        Args:
+            work: Makes it, or raises ``RecordError`` for all rows of the block that a check finds bad, and is called again without them.
+            without: Numbers of lines whose records are left out.
+            find_all: Go on after bad records, and raise all of the file at the end.
+
+        Raises:
+            InputError: The file cannot be read, or no record is left.
+            RecordError: Records are bad: of the first block that has such, or of all.
+        """
+        errors: list[RecordError] = []
+        total = left = 0
+        for line, text in self.parts:
+            bad = without
+            while True:
+                try:
+                    frame = _parse(self.path, text, self.names, line, bad)
+                    block = [work(frame)] if len(frame) else []
+                except RecordError as error:
+                    found = {record.line for record in error.records} - bad
+                    if not find_all or not found:
+                        raise
+                    errors.append(error)
+                    bad |= found
+                else:
+                    break
+            total += len(frame) + len(bad) - len(without)
+            left += len(frame)
+            yield from block
+        if errors:
+            first = errors[0]
+            raise RecordError(first.problem, first.next_step, [record for error in errors for record in error.records], total)
+        if not left:
+            raise InputError(f"{self.path}: no record is left", "mend the file")
+
+
+def read_table(path: Path, text: bytes | None = None, header: bool = True, without: frozenset[int] = frozenset()) -> pd.DataFrame:
+    """A delimited file, all values as text, missing ones as None; the index holds line numbers.
 
     Args:
         path: File, plain or gzipped.
         text: Its content, where it was read already.
         header: Whether the first line names the columns (a ``#`` before it is dropped); else they are named by position, from 1.
+        without: Numbers of lines whose records are left out.
 
     Raises:
-        InputError: The file cannot be read, is empty, has lines of different length, or names a column twice.
+        InputError: The file cannot be read, is empty, names a column twice, or quotes in it are wrong.
+        RecordError: Lines have another number of columns than the first, or are not UTF-8 text.
     """
-    text = read_text(path) if text is None else text
+    blocks = read_blocks(path, None if text is None else iter([text]), header=header)
+    return pd.concat(list(blocks.made(lambda frame: frame, without, find_all=True)))
+
+
+def read_blocks(path: Path, pieces: Iterator[bytes] | None = None, before: int = 0, header: bool = True) -> Blocks:
+    """A delimited file as for ``read_table``, in blocks of rows.
+
+    Args:
+        path: File, plain or gzipped.
+        pieces: Its text, where it was read already.
+        before: Lines before the header.
+        header: Whether a header follows these.
+
+    Raises:
+        InputError: See ``read_table``; of rows, when they are asked for.
+    """
+    blocks = records(path, _decompressed(path) if pieces is None else pieces)
+    line, text = next(blocks, (1, b""))
+    for _, more in blocks if text.count(b"\n") <= before else ():
+        text += more
+        if text.count(b"\n") > before:
+            break
+    lines = text.split(b"\n", before)
+    text = lines.pop()
+    end = text.find(b"\n") + 1
+    if is_csv(path):
+        # The header, too, may have line ends in quotes.
+        starts = record_lines(path, text, line + before)
+        end = len(text) if len(starts) < 2 else len(text) - len(text.split(b"\n", int(starts[1] - starts[0]))[-1])
+    names = _names(path, text[:end], line + before, header)
+    rest = text[end if header else 0 :]
+    first = line + before + (text.count(b"\n", 0, end) if header else 0)
+    return Blocks(path, lines, names, _some(path, [(first, rest)] if rest else [], blocks))
+
+
+def _some(path: Path, first: list[tuple[int, bytes]], others: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Blocks of rows, of which there has to be more than blank lines."""
+    blank = []
+    for line, text in chain(first, others):
+        blank.append((line, text))
+        if text.strip():
+            yield from blank
+            yield from others
+            return
+    raise InputError(f"{path}: has a header and no rows", "check that the file was written completely")
+
+
+def _names(path: Path, text: bytes, line: int, header: bool) -> list[str]:
+    """Names of the columns."""
     try:
-        first = text[: text.find(b"\n") + 1 or None].decode().rstrip("\r\n").split("\t")
+        first = text.decode().rstrip("\n")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: line 1: is not UTF-8 text ({error})", "export the file as text again") from None
-    names = [first[0].removeprefix("#"), *first[1:]] if header else [str(place) for place in range(1, len(first) + 1)]
+        raise InputError(f"{path}: line {line}: is not UTF-8 text ({error})", "export the file as text again") from None
+    parts = fields(first) if is_csv(path) else first.split("\t")
+    if not header:
+        return [str(place) for place in range(1, len(parts) + 1)]
+    names = [parts[0].removeprefix("#"), *parts[1:]]
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
-        raise InputError(f"{path}: line 1: column {twice} stands more than once", "give every column a name of its own")
-    if header and not text[text.find(b"\n") + 1 or len(text) :].strip():
-        raise InputError(f"{path}: has a header and no rows", "check that the file was written completely")
-    table = _parse(path, text, names, int(header))
-    frame: pd.DataFrame = table.to_pandas()
-    frame.index += 1 + int(header)
-    return frame
+        # In some files columns are people, whose ids are not shown.
+        places = " and ".join(str(place) for place, name in enumerate(names, 1) if name == twice)
+        raise InputError(f"{path}: line {line}: columns {places} have the same name", "give every column a name of its own")
+    return names
 
 
-def _parse(path: Path, text: bytes, names: list[str], skipped: int) -> pa.Table:
-    wrong: list[csv.InvalidRow] = []
+def _parse(path: Path, text: bytes, names: list[str], first: int, without: frozenset[int]) -> pd.DataFrame:
+    comma = is_csv(path)
+    lines = record_lines(path, text, first) if comma else first + np.arange(text.count(b"\n"))
+    kept = ~np.isin(lines, sorted(without)) if without else np.ones(len(lines), bool)
+    if not kept.all():
+        text, lines = b"".join(record + b"\n" for record in _split(path, text)[kept]), lines[kept]
+    if not len(lines):
+        return pd.DataFrame(columns=names, index=pd.Index(lines), dtype=object)
 
-    def note(row: csv.InvalidRow) -> str:
-        wrong.append(row)
-        return "error"
+    def check() -> None:
+        _check_records(path, _split(path, text), lines, len(names))
 
+    # The reader of numbers would take a zero byte for their end.
+    if b"\0" in text or not _is_utf8(text):
+        check()
     try:
-        return csv.read_csv(
-            io.BytesIO(text.rstrip(b"\r\n") + b"\n"),
-            # One thread, or rows lose their numbers; one block, so that a long line always fits.
-            csv.ReadOptions(use_threads=False, column_names=names, skip_rows=skipped, block_size=len(text) + 2),
-            csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False, invalid_row_handler=note),
+        table = csv.read_csv(
+            pa.BufferReader(text),
+            # One block, so that a long line always fits.
+            csv.ReadOptions(use_threads=False, column_names=names, block_size=len(text) + 2),
+            csv.ParseOptions(
+                delimiter="," if comma else "\t",
+                quote_char='"' if comma else False,
+                newlines_in_values=comma,
+                ignore_empty_lines=False,
+                invalid_row_handler=lambda _: "error",
+            ),
             csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), null_values=MISSING, strings_can_be_null=True),
         )
     except pa.ArrowInvalid as error:
-        if wrong:
-            row = wrong[0]
-            reason = f"line {row.number}: {row.actual_columns} columns where {row.expected_columns} are expected: {row.text[:200]!r}"
-            raise InputError(f"{path}: {reason}", "mend the line; columns are separated by tabs") from None
-        raise InputError(f"{path}: cannot be read ({error})", "export the file as UTF-8 text again") from None
+        check()
+        raise InputError(f"{path}: cannot be read ({str(error)[:100]})", "export the file as UTF-8 text again") from None
+    frame: pd.DataFrame = table.to_pandas()
+    frame.index = pd.Index(lines)
+    return frame
 
 
-def numbers(frame: pd.DataFrame, columns: list[str], path: Path) -> NDArray[np.float64]:
+def _split(path: Path, text: bytes) -> NDArray[np.object_]:
+    """The records of a text, without their line ends."""
+    parts = text.split(b"\n")[:-1]
+    starts = record_lines(path, text, 0).tolist() if is_csv(path) else range(len(parts))
+    found = [b"\n".join(parts[start:end]) for start, end in pairwise([*starts, len(parts)])]
+    return np.array([*found, None], object)[:-1]
+
+
+def _check_records(path: Path, found: NDArray[np.object_], lines: NDArray[np.int64], expected: int) -> None:
+    """Finds the records that made the parser fail.
+
+    Raises:
+        RecordError: There are some.
+    """
+    comma = is_csv(path)
+    bad, first_detail = [], ""
+    for line, record in zip(lines.tolist(), found, strict=True):
+        columns = len(fields(record.decode(errors="replace"))) if comma else record.count(b"\t") + 1
+        # An empty line is one without values.
+        if columns != expected and record:
+            reason, detail = "another number of columns than the first line", f"{columns} columns where {expected} are expected"
+        elif b"\0" in record:
+            reason = detail = "a zero byte in the text"
+        elif not _is_utf8(record):
+            reason = detail = "cannot be read as UTF-8 text"
+        else:
+            continue
+        first_detail = first_detail or detail
+        bad.append(BadRecord(line, "", reason, ""))
+    if bad:
+        step = f"mend the line; columns are separated by {'commas' if comma else 'tabs'}, and text is UTF-8"
+        raise RecordError(f"{path}: line {bad[0].line}: {first_detail}", step, bad, len(found))
+
+
+def _is_utf8(text: bytes) -> bool:
+    # Without a copy of the text.
+    offsets = pa.py_buffer(np.array([0, len(text)], np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(text)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def refuse_rows(frame: pd.DataFrame, bad: NDArray[np.bool_], path: Path, reason: str, next_step: str) -> None:
+    """Refuses the rows marked in `bad`, a mask [rows], for a reason without a column.
+
+    Raises:
+        RecordError: There are some.
+    """
+    if bad.any():
+        lines = frame.index[bad]
+        records = [BadRecord(int(line), "", reason, "") for line in lines]
+        raise RecordError(f"{path}: line {lines[0]}: {reason}", next_step, records, len(frame))
+
+
+def refuse_values(frame: pd.DataFrame, bad: NDArray[np.bool_], columns: list[str], path: Path, reason: str, next_step: str) -> None:
+    """Refuses the values marked in `bad`, a mask [rows, columns], with the rows that they stand in.
+
+    Raises:
+        RecordError: There are some.
+    """
+    if bad.any():
+        rows = np.flatnonzero(bad.any(axis=1))
+        first = bad[rows].argmax(axis=1)
+        texts = [str(frame[columns[column]].iat[row])[:SHOWN] for row, column in zip(rows, first, strict=True)]
+        records = [
+            BadRecord(int(frame.index[row]), columns[column], reason, text) for row, column, text in zip(rows, first, texts, strict=True)
+        ]
+        shown = texts[0] if texts[0].isdigit() else repr(texts[0])
+        problem = f"{path}: line {records[0].line}, column {records[0].column}: {shown} is {reason}"
+        raise RecordError(problem, next_step, records, len(frame))
+
+
+def numbers(frame: pd.DataFrame, columns: list[str], path: Path, people: bool = False) -> NDArray[np.float64]:
     """Columns of text as float64, missing as NaN.
+
+    Args:
+        frame: The table.
+        columns: The columns.
+        path: File, for messages.
+        people: Whether columns are people, whose ids messages do not show.
 
     Returns:
         Array [rows, columns].
 
     Raises:
-        InputError: There are no columns, or a value is not a finite number.
+        InputError: There are no columns.
+        RecordError: A value is not a finite number.
     """
     if not columns:
-        raise InputError(f"{path}: line 1: no column with values", "check the header line; columns are separated by tabs")
+        raise InputError(f"{path}: line 1: no column with values", "check the header line, and what separates the columns")
     text = frame[columns]
     values: NDArray[np.float64] = text.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     bad = ~np.isfinite(values) & text.notna().to_numpy()
     if bad.any():
-        row, column = np.argwhere(bad)[0]
-        name = columns[column]
-        raise InputError(
-            f"{path}: line {frame.index[row]}, column {name}: {str(text.iat[row, column])[:200]!r} is not a finite number",
-            "write numbers, or NA where a value is missing",
-        )
+        shown = [str(place) for place in frame.columns.get_indexer(columns) + 1] if people else columns
+        step = "write numbers, or NA where a value is missing"
+        refuse_values(text.set_axis(shown, axis=1), bad, shown, path, "not a finite number", step)
     return values
 
 
@@ -117,23 +365,28 @@ def require(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
     """
     for name in columns:
         if name not in frame.columns:
-            raise InputError(f"{path}: line 1: no column {name}; found {', '.join(frame.columns[:8])}", "check the header line")
+            # All but the first may be people.
+            found = f"found {frame.shape[1]}, of which the first is {str(frame.columns[0])[:40]}"
+            raise InputError(f"{path}: line 1: no column {name}; {found}", "check the header line, and what separates the columns")
 
 
 def unique(frame: pd.DataFrame, key: list[str], path: Path) -> None:
     """Checks that `key` is given in every row and in no two rows the same.
 
     Raises:
-        InputError: It is not.
+        RecordError: It is not; of the same rows the first is right.
     """
     empty = frame[key].isna().to_numpy()
-    if empty.any():
-        row, column = np.argwhere(empty)[0]
-        raise InputError(f"{path}: line {frame.index[row]}: no {key[column]}", "fill it in, or drop the line")
-    again = frame.duplicated(key)
-    if again.any():
-        row = int(np.argmax(again))
-        raise InputError(
-            f"{path}: line {frame.index[row]}: {', '.join(str(frame.iloc[row][name]) for name in key)} stands more than once",
-            f"keep one line for each {' and '.join(key)}, over all files",
-        )
+    for place, name in enumerate(key):
+        refuse_rows(frame, empty[:, place], path, f"no {name}", "fill it in, or drop the line")
+    refuse_again(frame, frame.duplicated(key).to_numpy(), key, path)
+
+
+def refuse_again(frame: pd.DataFrame, again: NDArray[np.bool_], key: list[str], path: Path) -> None:
+    """Refuses the rows marked in `again`, whose `key` stands on an earlier line.
+
+    Raises:
+        RecordError: There are some.
+    """
+    keys = " and ".join(key)
+    refuse_rows(frame, again, path, f"the same {keys} as on an earlier line", f"keep one line for each {keys}, over all files")

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
 
-import pyarrow as pa
+import pandas as pd
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
-from pyspark.sql.pandas.types import from_arrow_schema
 
-from genospark.core.config import StageConfig, expand
+from genospark.core.calls import SAMPLE_BLOCK
+from genospark.core.config import expand
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import InputError
-from genospark.ingest.vcf import PARSED_SCHEMA, Split, VcfHeader, parse_split, plan_splits, read_header
+from genospark.ingest import builds, quarantine, withdrawal
+from genospark.ingest.batches import BatchConfig
+from genospark.ingest.merged import STATISTICS, merged
+from genospark.ingest.sample_sets import SampleSets, arrange
+from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
+from genospark.ingest.vcf_rows import REPEATED, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
 from genospark.schema import table
 
 
-class IngestVcfConfig(StageConfig):
+class IngestVcfConfig(BatchConfig):
     """Settings of ``ingest-vcf``.
 
     Attributes:
-        inputs: VCF files (plain, gzip or bgzip); paths or globs. All of the same people in the same order.
+        inputs: VCF files (plain, gzip or bgzip); paths or globs. Files of the same people, in any order, belong together; files of
+            other people add people, who have no calls at variants that only others' files have.
         split_bytes: Compressed bytes that one Spark task reads.
         reference_build: Name of the genome build, kept in ``runs``.
     """
 
-    inputs: list[str] = []
     split_bytes: int = 4 << 20
     reference_build: str | None = None
 
@@ -40,69 +44,95 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
         The run's id.
 
     Raises:
-        InputError: A file is missing, is no valid VCF, or holds other people than the first.
+        InputError: A file is missing, is no valid VCF, holds people whom another batch or sample set has, or files are of different
+            genome builds.
     """
     files = expand(config.inputs)
     headers = [read_header(path) for path in files]
-    for header in headers[1:]:
-        _check_same_people(headers[0], header)
+    builds.check_headers(headers)
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, headers, config.split_bytes), files={"vcf": files})
+    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, config, headers), files={"vcf": files})
 
 
-def _check_same_people(first: VcfHeader, other: VcfHeader) -> None:
-    if first.sample_ids != other.sample_ids:
-        raise InputError(
-            f"{other.path}: its {len(other.sample_ids)} samples are not the {len(first.sample_ids)} of {first.path}, in the same order",
-            "ingest files of one sample set together; reorder with `bcftools view -S`",
-        )
-
-
-def _ingest(run: Run, headers: list[VcfHeader], split_bytes: int) -> None:
-    spark = run.warehouse.spark
-    splits = [split for header in headers for split in plan_splits(header, split_bytes)]
-    parsed = parse(spark, splits).persist(StorageLevel.DISK_ONLY)
+def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None:
+    warehouse = run.warehouse
+    others = warehouse.other_parts(f"samples/{config.batch}")
+    there = pd.DataFrame({"sampleId": [], "sampleIndex": []})
+    if others:
+        there = warehouse.read_parts(others).select("sampleId", "sampleIndex").toPandas()
+    sets = arrange(headers, frozenset(there["sampleId"]), config.on_overlap)
+    first_block = int(there["sampleIndex"].max()) // SAMPLE_BLOCK + 1 if len(there) else 0
+    planned = [(split, number) for number, header in enumerate(headers) for split in plan_splits(header, config.split_bytes)]
+    splits = [split for split, _ in planned]
+    people = [(sets.of_file[number], sets.columns[number]) for _, number in planned]
+    lines = parse(warehouse.spark, splits, people, config.quarantines).persist(StorageLevel.DISK_ONLY)
     try:
         with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
-            count = parsed.count()
-        run.note(people=len(headers[0].sample_ids), variants=count)
-        _check_unique(parsed)
-        # Splits of sorted files are sorted; sorting inside them costs little and covers the others.
-        ordered = parsed.sortWithinPartitions("contigName", "start")
-        run.write("variants", ordered.drop("calls"))
-        blocks = ordered.select("*", f.posexplode("calls").alias("sampleBlock", "block")).drop("calls")
-        names = [name for name in table("genotypes").names if name not in ("calls", "runId")]
-        run.write("genotypes", blocks.select(*names, f.col("block").alias("calls")))
+            tallies = tallied(lines)
+        undeclared = builds.check_contigs(headers, [(splits[tally.split].path, tally.contigs) for tally in tallies])
+        repeated = repeats(variants(lines), config.quarantines)
+        reasons = _reasons(config, splits, tallies, repeated)
+        if sets.replaced:
+            run.note(people_replaced=len(sets.replaced))
+            withdrawal.clear_genotypes(run, sets.replaced)
+        _write(run, config, without(variants(lines), repeated), sets, first_block)
+        quarantine.publish(run, lambda: bad_lines(lines, run.stage, headers, splits, tallies, repeated), reasons)
     finally:
-        parsed.unpersist()
-    people = [(name, index) for index, name in enumerate(headers[0].sample_ids)]
-    run.write("samples", spark.createDataFrame(people, "sampleId string, sampleIndex int"))
+        lines.unpersist()
+    warnings = [*(header.warnings for header in headers), *(tally.warnings for tally in tallies)]
+    quarantine.warn(run, sum(map(Counter, warnings), undeclared))
 
 
-def parse(spark: SparkSession, splits: list[Split]) -> DataFrame:
-    """The rows of all splits, one Spark task a split.
+def _write(run: Run, config: IngestVcfConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:
+    warehouse = run.warehouse
+    firsts = _first_blocks(sets, first_block)
+    # Splits of sorted files are sorted; sorting inside them costs little and covers the others.
+    ordered = parsed.sortWithinPartitions("contigName", "start")
+    blocks = ordered.select("*", f.posexplode("blocks").alias("place", "block")).drop("blocks", *STATISTICS)
+    block = f.element_at(f.lit(firsts), f.col("sampleSet") + 1) + f.col("place")
+    names = [name for name in table("genotypes").names if name != "runId"]
+    run.write(f"genotypes/{config.batch}", blocks.select("*", block.alias("sampleBlock"), "block.*").select(*names))
+    people = [
+        (person, first * SAMPLE_BLOCK + place, config.batch)
+        for first, own in zip(firsts, sets.people, strict=True)
+        for place, person in enumerate(own)
+    ]
+    run.write(f"samples/{config.batch}", warehouse.spark.createDataFrame(people, "sampleId string, sampleIndex int, batch string"))
+    others = withdrawal.parts_now(run, "genotypes", f"genotypes/{config.batch}")
+    if not others and len(sets.people) == 1:
+        run.write("variants", ordered.drop("blocks", "sampleSet", "split", "line"))
+    else:
+        sites = [parsed.where(f.col("sampleSet") == number) for number in range(len(sets.people))]
+        if others:
+            sites.append(warehouse.read("variants"))
+        genotypes = withdrawal.rows_now(run, "genotypes")
+        run.write("variants", merged(sites, genotypes, withdrawal.rows_now(run, "samples").count()))
+    run.note(people=len(people), variants=run.outputs[-1].rows)
 
-    Returns:
-        One row per biallelic variant with the columns of ``variants`` and `calls`, an array of one binary per 16,384 samples.
+
+def _first_blocks(sets: SampleSets, first: int) -> list[int]:
+    """The number of each set's first block of people."""
+    firsts = []
+    for own in sets.people:
+        firsts.append(first)
+        first += -(-len(own) // SAMPLE_BLOCK)
+    return firsts
+
+
+def _reasons(config: IngestVcfConfig, splits: list[Split], tallies: list[Tally], repeated: list[Repeat]) -> Counter[str]:
+    """Bad records by reason.
+
+    Raises:
+        InputError: A file has too many of them.
     """
-
-    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for index in batch.column("id").to_pylist():
-                yield from parse_split(splits[index])
-
-    ids = spark.range(0, len(splits), 1, numPartitions=len(splits))
-    return ids.mapInArrow(work, from_arrow_schema(PARSED_SCHEMA))
-
-
-def _check_unique(parsed: DataFrame) -> None:
-    """A variant that stands twice would be two features with one name."""
-    key = ["contigName", "start", "referenceAllele", "alternateAlleles"]
-    twice = parsed.groupBy(*key).count().where("count > 1").limit(1).collect()
-    if twice:
-        row = twice[0]
-        alleles = f"{row['referenceAllele']}>{','.join(row['alternateAlleles'])}"
-        raise InputError(
-            f"{row['contigName']}:{row['start'] + 1} {alleles}: the variant stands {row['count']} times in the input",
-            "drop duplicates with `bcftools norm -d exact`",
-        )
+    total: Counter[str] = Counter()
+    by_file: dict[str, Counter[str]] = {}
+    for tally in tallies:
+        total[splits[tally.split].path] += tally.records
+        by_file.setdefault(splits[tally.split].path, Counter()).update(tally.reasons)
+    for repeat in repeated:
+        by_file[splits[repeat.split].path][REPEATED] += 1
+    for path, reasons in by_file.items():
+        if reasons:
+            quarantine.check_share(path, reasons.total(), total[path], config.max_bad, f"most often: {reasons.most_common(1)[0][0]}")
+    return sum(by_file.values(), Counter())

@@ -57,9 +57,12 @@ class Bundle:
         weights = {f"weight{index:03d}": array for index, array in enumerate(self.weights)}
         buffer = io.BytesIO()
         np.savez(buffer, **weights, **self.arrays)
-        (path / "arrays.npz").write_bytes(buffer.getvalue())
         described = self._deciding() | {"metrics": self.metrics, "lineage": self.lineage}
-        (path / "model.json").write_text(json.dumps(described, indent=1))
+        for name, content in (("arrays.npz", buffer.getvalue()), ("model.json", json.dumps(described, indent=1).encode())):
+            # Readers see the old file or the new one, whatever ends this process.
+            partial = path / f".{name}.partial"
+            partial.write_bytes(content)
+            partial.replace(path / name)
         return path
 
 

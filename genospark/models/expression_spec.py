@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genospark.models.normaliser import Normaliser
 from genospark.models.spec import Variant
 
 
@@ -20,7 +21,7 @@ class ExpressionSpec:
         targets: Genes whose expression is predicted, in order.
         cell_types: Cell types, in order.
         states: States of each cell type, in the order of the recurrence.
-        transform: What raw expression goes through before it is standardised: log1p or none.
+        transform: What raw expression goes through before it is standardised, see ``normaliser.steps_of``.
         unit: Unit of raw expression.
         variants: Variants whose calls are given.
         cis: For each target the variants that lie near it and speak to it alone, [targets, most], -1 where there are fewer; None where
@@ -28,6 +29,10 @@ class ExpressionSpec:
         panel_scale: Training means and standard deviations of the panel's transformed expression, [2, cell types, states, panel]; NaN
             where training people have none.
         target_scale: The same of the targets, [2, cell types, states, targets].
+        normaliser: What was fitted for the transform; None where it needs nothing.
+        neighbours: Places of the panel (state by state) that fill one that was not measured, the nearest first,
+            [cell types, states * panel, neighbours], -1 where there are fewer; None where the training mean does.
+        distances: How far these are.
     """
 
     panel: tuple[str, ...]
@@ -40,6 +45,9 @@ class ExpressionSpec:
     cis: NDArray[np.int32] | None
     panel_scale: NDArray[np.float64]
     target_scale: NDArray[np.float64]
+    normaliser: Normaliser | None = None
+    neighbours: NDArray[np.int32] | None = None
+    distances: NDArray[np.float64] | None = None
 
     @property
     def call_bytes(self) -> int:
@@ -69,19 +77,30 @@ class ExpressionSpec:
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays."""
-        lists = {name: list(getattr(self, name)) for name in ("panel", "targets", "cell_types", "states")}
-        return lists | {"transform": self.transform, "unit": self.unit, "variants": [vars(variant) for variant in self.variants]}
+        lists: dict[str, Any] = {name: list(getattr(self, name)) for name in ("panel", "targets", "cell_types", "states")}
+        lists |= {"transform": self.transform, "unit": self.unit, "variants": [vars(variant) for variant in self.variants]}
+        return lists | {"normaliser": self.normaliser.to_json() if self.normaliser else None}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays, by name."""
-        cis = {} if self.cis is None else {"spec.cis": self.cis}
-        return {"spec.panel_scale": self.panel_scale, "spec.target_scale": self.target_scale} | cis
+        names = ("panel_scale", "target_scale", "cis", "neighbours", "distances")
+        own = {f"spec.{name}": getattr(self, name) for name in names if getattr(self, name) is not None}
+        return own | (self.normaliser.arrays() if self.normaliser else {})
 
     @classmethod
     def of(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ExpressionSpec:
         """The inverse of ``to_json`` and ``arrays``."""
         lists = {name: tuple(values[name]) for name in ("panel", "targets", "cell_types", "states")}
         variants = tuple(Variant(**entry) for entry in values["variants"])
-        scales = arrays["spec.panel_scale"], arrays["spec.target_scale"]
-        return cls(**lists, transform=values["transform"], unit=values["unit"], variants=variants, cis=arrays.get("spec.cis"),
-                   panel_scale=scales[0], target_scale=scales[1])  # fmt: skip
+        return cls(
+            **lists,
+            transform=values["transform"],
+            unit=values["unit"],
+            variants=variants,
+            cis=arrays.get("spec.cis"),
+            panel_scale=arrays["spec.panel_scale"],
+            target_scale=arrays["spec.target_scale"],
+            normaliser=Normaliser.of(values["normaliser"], arrays) if values.get("normaliser") else None,
+            neighbours=arrays.get("spec.neighbours"),
+            distances=arrays.get("spec.distances"),
+        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from genospark.models.normaliser import Normaliser
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Expression:
-    """Expression of a gene in a cell type and state; mean and standard deviation are those after the transform."""
+    """Expression of a gene in a cell type and state; mean and standard deviation are those after the transform.
+
+    Attributes:
+        neighbours: Features (positions among those of expression) that fill it where it was not measured, the nearest first.
+        distances: How far these are.
+    """
 
     gene_id: str
     cell_type: str
@@ -32,6 +39,8 @@ class Expression:
     mean: float
     standard_deviation: float
     p_value: float
+    neighbours: tuple[int, ...] = ()
+    distances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,9 @@ class FeatureSpec:
     """The fused vector: `variants` (2-bit calls), then measurements: `expression` and `covariates` (float32, standardised).
 
     Attributes:
-        transform: What raw expression goes through before it is standardised: log1p or none.
+        transform: What raw expression goes through before it is standardised, see ``normaliser.steps_of``.
         diseases: The targets, in order.
+        normaliser: What was fitted for that; None where the transform needs nothing.
     """
 
     variants: tuple[Variant, ...]
@@ -57,6 +67,7 @@ class FeatureSpec:
     covariates: tuple[Covariate, ...]
     transform: str
     diseases: tuple[str, ...]
+    normaliser: Normaliser | None = None
 
     @property
     def call_bytes(self) -> int:
@@ -75,18 +86,36 @@ class FeatureSpec:
         """Training means and standard deviations of expression and covariates, each of shape [measurements]."""
         return _scale((*self.expression, *self.covariates))
 
+    def neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Neighbours of the expression features and their distances, [expression, most neighbours]; -1 and NaN where there are fewer."""
+        most = max((len(feature.neighbours) for feature in self.expression), default=0)
+        near = np.full((len(self.expression), most), -1, np.int32)
+        far = np.full(near.shape, np.nan)
+        for row, feature in enumerate(self.expression):
+            near[row, : len(feature.neighbours)] = feature.neighbours
+            far[row, : len(feature.distances)] = feature.distances
+        return near, far
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """All but the arrays of the normaliser."""
+        rest = asdict(replace(self, normaliser=None))
+        return rest | {"normaliser": self.normaliser.to_json() if self.normaliser else None}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the normaliser, by name."""
+        return self.normaliser.arrays() if self.normaliser else {}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> FeatureSpec:
-        """The inverse of ``to_json``."""
+    def of(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FeatureSpec:
+        """The inverse of ``to_json`` and ``arrays``."""
+        lists = ("neighbours", "distances")
         return cls(
             tuple(Variant(**entry) for entry in values["variants"]),
-            tuple(Expression(**entry) for entry in values["expression"]),
+            tuple(Expression(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in values["expression"]),
             tuple(Covariate(**entry) for entry in values["covariates"]),
             values["transform"],
             tuple(values["diseases"]),
+            Normaliser.of(values["normaliser"], arrays) if values.get("normaliser") else None,
         )
 
 

@@ -40,10 +40,18 @@ GENOTYPES = Table(
             "binary",
             "2 bits a sample, lowest bits first: copies of the alternate allele 0, 1, 2, or 3 for missing; padded with 3",
         ),
+        Column("haploid", "binary", "1 bit a sample, lowest first: calls of one allele; null where there are none", nullable=True),
+        Column("nCalled", "int", "people of the block with a call"),
+        Column("nHet", "int", "of them, diploid with one copy of the alternate allele"),
+        Column("nHomAlt", "int", "of them, diploid with two copies of the alternate allele"),
+        Column("nHaploid", "int", "of them, with a call of one allele"),
+        Column("nHaploidAlt", "int", "of these, with the alternate allele"),
         RUN_ID,
     ),
     partitions=("contigName",),
+    version=2,
     stage="ingest-vcf",
+    parts="batch",
 )
 
 SAMPLES = Table(
@@ -52,10 +60,13 @@ SAMPLES = Table(
     ("sampleId",),
     (
         SAMPLE_ID,
-        Column("sampleIndex", "int", "position of the person in `genotypes.calls`, counted over all blocks from 0"),
+        Column("sampleIndex", "int", "position of the person in `genotypes.calls`, counted over all blocks from 0; blocks may have gaps"),
+        Column("batch", "string", "batch of input files that brought the person's genotypes"),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-vcf",
+    parts="batch",
 )
 
 EXPRESSION = Table(
@@ -71,7 +82,9 @@ EXPRESSION = Table(
         Column("expressionUnit", "string", "TPM, RPKM, counts ..."),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-expression",
+    parts="batch",
 )
 
 PHENOTYPES = Table(
@@ -84,7 +97,9 @@ PHENOTYPES = Table(
         Column("label", "tinyint", "1 case, 0 control; people whose label is not known have no row"),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-phenotypes",
+    parts="batch",
 )
 
 COVARIATES = Table(
@@ -97,7 +112,9 @@ COVARIATES = Table(
         Column("covariateValue", "double", "value; people whose value is not known have no row"),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-phenotypes",
+    parts="batch",
 )
 
 PEDIGREE = Table(
@@ -112,5 +129,7 @@ PEDIGREE = Table(
         Column("sex", "tinyint", "1 male, 2 female", nullable=True),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-phenotypes",
+    parts="batch",
 )

@@ -23,7 +23,7 @@ class Column:
 class Table:
     """One table: its grain (what a row is), key, partition columns, schema version and the stage that writes it.
 
-    `parts` names the column whose every value is a part that is stored and replaced alone.
+    `parts` says what each part is of that is stored and replaced alone: a task, or a batch of input files.
     """
 
     name: str

@@ -21,14 +21,47 @@ FEATURES = Table(
         Column("referenceAllele", "string", "reference allele of a variant", nullable=True),
         Column("alternateAllele", "string", "alternate allele of a variant: the one counted", nullable=True),
         Column("targetIndices", "array<int>", "targets that a cis variant speaks to; null where it speaks to all", nullable=True),
-        Column("transform", "string", "what the raw value goes through before it is standardised: log1p or none"),
+        Column(
+            "transform",
+            "string",
+            "steps from the raw value to the one that is standardised, joined by +: see expression_transform",
+        ),
         Column("unit", "string", "unit of the raw value of a gene", nullable=True),
         Column("mean", "double", "training mean after the transform; null where no training person was measured", nullable=True),
         Column("standardDeviation", "double", "training standard deviation after the transform", nullable=True),
         Column("pValue", "double", "smallest p-value over contexts of a cis variant alone, on training people", nullable=True),
+        Column("neighbours", "array<int>", "places (state by state) of the panel that fill one not measured, nearest first", nullable=True),
+        Column("distances", "array<double>", "root mean square difference from each of these, on training people", nullable=True),
         RUN_ID,
     ),
     stage="build-features expression",
+)
+
+NORMALISATION = Table(
+    "expressionNormalisation",
+    "one row per gene, cell type and state that a task normalises by what it fitted on training people; none for log1p, log and none",
+    ("task", "cellType", "state", "geneIndex"),
+    (
+        Column("task", "string", "task whose features are normalised: risk or expression"),
+        Column("cellType", "string", "cell type"),
+        Column("state", "string", "state"),
+        Column("geneIndex", "int", "position of the gene"),
+        Column("geneId", "string", "gene"),
+        Column("transform", "string", "steps, joined by +"),
+        Column("wholeSample", "boolean", "whether a gene's value depends on the sample's others, of which half need to be measured"),
+        Column("logScale", "double", "cpm: mean of the training samples' log TMM factors"),
+        Column("meanLibrary", "double", "cpm: mean of the training samples' counts times their TMM factors"),
+        Column("referenceCount", "double", "cpm: count of the gene in the reference sample", nullable=True),
+        Column("quantile", "double", "quantile: mean of the training samples' values of rank geneIndex, from the lowest", nullable=True),
+        Column("knotValues", "array<double>", "inverse-normal: training values of the gene before the step, ascending", nullable=True),
+        Column("knotProbabilities", "array<double>", "inverse-normal: their places in the normal distribution, by Blom", nullable=True),
+        Column("mean", "double", "hidden factors: training mean after all steps; null where the gene is not kept", nullable=True),
+        Column("standardDeviation", "double", "hidden factors: training standard deviation after all steps", nullable=True),
+        Column("loadings", "array<double>", "hidden factors: the gene's part of each; null where the gene is not kept", nullable=True),
+        RUN_ID,
+    ),
+    parts="task",
+    stage="build-features",
 )
 
 EXAMPLES = Table(
@@ -63,7 +96,8 @@ PREDICTIONS = Table(
             "predictedExpression",
             "double",
             "of the shipped default, in the unit of the training expression: the prediction with the transform undone, which for log1p is "
-            "near the median of people like this one, below their mean; not below 0",
+            "near the median of people like this one, below their mean; not below 0. Of cpm in counts per million; of quantile and "
+            "inverse-normal, and where hidden factors are removed, the same as predictedTransformed",
         ),
         Column("predictedTransformed", "double", "the same before the transform is undone"),
         Column("networkTransformed", "double", "transformed expression by the network alone"),

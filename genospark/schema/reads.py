@@ -40,7 +40,9 @@ READ_WINDOWS = Table(
         RUN_ID,
     ),
     partitions=("contigName",),
+    version=2,
     stage="ingest-reads",
+    parts="batch",
 )
 
 READ_QUALITY = Table(
@@ -54,9 +56,12 @@ READ_QUALITY = Table(
         Column("nLowQualityBases", "bigint", "bases below the least base quality"),
         Column("nOverlappingBases", "bigint", "bases that the other read of the pair shows too, counted once"),
         Column("meanDepth", "double", "mean number of bases that count at a position"),
+        Column("referenceShare", "double", "share of the bases that count that are the reference's; null without any", nullable=True),
         RUN_ID,
     ),
+    version=2,
     stage="ingest-reads",
+    parts="batch",
 )
 
 VARIANT_EXAMPLES = Table(

@@ -1,4 +1,4 @@
-"""Tables of runs, and of how good their models are."""
+"""Tables of runs: what they were, what they left out, and how good their models are."""
 
 from __future__ import annotations
 
@@ -25,6 +25,27 @@ METRICS = Table(
     ),
     stage="train",
     parts="task",
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "one row per record of an input file that the last run of an ingest stage in the mode `quarantine` left out",
+    ("stage", "path", "line"),
+    (
+        Column("stage", "string", "stage"),
+        Column("path", "string", "file"),
+        Column("line", "bigint", "line of the file, from 1"),
+        Column("columnName", "string", "column that is wrong: its name, or its number if it is a person's; empty for the whole line"),
+        Column("reason", "string", "what is wrong"),
+        Column(
+            "content",
+            "string",
+            "of a VCF the columns CHROM to FORMAT, of other files the text that is wrong; at most 200 characters, nobody's other values",
+        ),
+        RUN_ID,
+    ),
+    stage="ingest-... --mode quarantine",
+    parts="stage",
 )
 
 RUNS = Table(

@@ -14,8 +14,9 @@ from pyspark.sql import functions as f
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import CoverageError
-from genospark.features.expression_vectors import bounded_batches, row_bytes, vectors
+from genospark.features.batches import bounded_batches
+from genospark.features.builds import too_few
+from genospark.features.expression_vectors import row_bytes, vectors
 from genospark.models.bundle import Bundle
 from genospark.tasks.bundles import chosen
 from genospark.tasks.expression import TASK, ExpressionModel, with_expression
@@ -48,7 +49,7 @@ def score(config: ScoreExpressionConfig, spark: SparkSession) -> str:
     bundle = chosen(warehouse, TASK, config.bundle)
     model = ExpressionModel.of(bundle)
     tables = ["samples", *(["variants", "genotypes"] if model.spec.variants else [])]
-    tables += ["expression"] if warehouse.producer("expression") else []
+    tables += ["expression"] if warehouse.has("expression") else []
     work = config.model_copy(update={"bundle": bundle.version})
     return run_stage(
         "score expression", work, warehouse, lambda run: _score(run, config, bundle, model), tables=tables, facts={"bundle": bundle.version}
@@ -62,11 +63,7 @@ def _score(run: Run, config: ScoreExpressionConfig, bundle: Bundle, model: Expre
     refused = made.matched.turns_refused
     run.note(variants_found=f"{found}/{total}", ref_alt_exchanged=made.matched.variants_turned, turns_refused=refused)
     if coverage < config.min_variant_coverage:
-        raise CoverageError(
-            f"{run.warehouse.path}: {found} of the model's {total} variants are there ({coverage:.0%}), "
-            f"at least {config.min_variant_coverage:.0%} are needed",
-            "check genome build and contig names, impute the missing sites, or lower min_variant_coverage",
-        )
+        raise too_few(run.warehouse, model.spec.variants, found, config.min_variant_coverage)
     with bounded_batches(run.warehouse.spark, row_bytes(model.spec)):
         predicted = predictions(with_expression(made.rows, bundle, ["targets"]), model)
         run.write(
@@ -84,6 +81,8 @@ def predictions(rows: DataFrame, model: ExpressionModel) -> DataFrame:
     """Predictions of each person's cell type to one row a gene and state; what training people never had measured has no row."""
     spec = model.spec
     shape = (spec.passes, len(spec.states), len(spec.targets))
+    removed = spec.normaliser is not None and any(found.loadings.shape[1] for found in spec.normaliser.contexts)
+    back = "none" if removed else spec.transform
     fitted = ~np.isnan(spec.target_scale[0])
     genes, states = np.array(spec.targets), np.array(spec.states)
 
@@ -111,7 +110,7 @@ def predictions(rows: DataFrame, model: ExpressionModel) -> DataFrame:
                 pa.array(genes[gene], pa.string()),
                 batch.column("cellType").take(pa.array(person)),
                 pa.array(states[state], pa.string()),
-                *(pa.array(part) for part in (untransformed(values[0], spec.transform), *values, coverage[person])),
+                *(pa.array(part) for part in (untransformed(values[0], back), *values, coverage[person])),
             ],
             [part.split()[0] for part in _ROWS.split(", ")],
         )
@@ -120,5 +119,9 @@ def predictions(rows: DataFrame, model: ExpressionModel) -> DataFrame:
 
 
 def untransformed(values: NDArray[np.float64], transform: str) -> NDArray[np.float64]:
-    """Transformed expression in its own unit again: exp(x) - 1, not below 0, or as it is."""
-    return np.maximum(np.expm1(values), 0) if transform == "log1p" else values
+    """Transformed expression in its own unit again, not below 0; counts per million of cpm; others as they are."""
+    if transform == "log1p":
+        return np.maximum(np.expm1(values), 0)
+    if transform == "log":
+        return np.maximum(np.exp2(values) - 1, 0)
+    return np.exp2(values) if transform == "cpm" else values

@@ -13,8 +13,9 @@ from pyspark.sql import functions as f
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import CoverageError
+from genospark.features.builds import too_few
 from genospark.features.fusion import fuse
+from genospark.features.normalise import bounded
 from genospark.models.bundle import Bundle
 from genospark.tasks.bundles import chosen
 from genospark.tasks.risk import TASK, RiskModel, sigmoid, with_logits
@@ -47,7 +48,7 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
     """
     warehouse = Warehouse(spark, config.warehouse)
     bundle = chosen(warehouse, TASK, config.bundle)
-    optional = [name for name in ("expression", "covariates") if warehouse.producer(name)]
+    optional = [name for name in ("expression", "covariates") if warehouse.has(name)]
     tables = ["variants", "genotypes", "samples", *optional, *(["expressionPredictions"] if config.predicted_expression else [])]
     work = config.model_copy(update={"bundle": bundle.version})
     return run_stage(
@@ -62,14 +63,11 @@ def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
     coverage = fused.variants_found / total
     run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
     if coverage < config.min_variant_coverage:
-        raise CoverageError(
-            f"{run.warehouse.path}: {fused.variants_found} of the model's {total} variants are there ({coverage:.0%}), "
-            f"at least {config.min_variant_coverage:.0%} are needed",
-            "check genome build and contig names, impute the missing sites, or lower min_variant_coverage",
-        )
+        raise too_few(run.warehouse, model.spec.variants, fused.variants_found, config.min_variant_coverage)
     scored = _probabilities(with_logits(fused.rows, bundle), model)
     rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
-    run.write("riskScores", rows)
+    with bounded(run.warehouse.spark, model.spec.normaliser):
+        run.write("riskScores", rows)
     people = run.warehouse.read("samples").count()
     run.note(people=people)
 

@@ -2,8 +2,8 @@
 
 ``simulate_cohort`` writes a VCF, a reference, a pedigree, covariates, phenotypes, expression and aligned reads, all from one seed.
 Genotypes come from a coalescent model of three human populations, expression from cis eQTLs and shared factors, diseases from a liability
-threshold over genotypes, expression and covariates; what was simulated is kept apart in ``truth/``. This room reads nothing, knows
-no Spark, and imports only ``errors``.
+threshold over genotypes, expression and covariates; what was simulated is kept apart in ``truth/``. ``own_data`` draws
+diseases on a warehouse's own genotypes and expression; it alone reads tables and knows Spark.
 """
 
 from genospark.simulate.cohort import simulate_cohort

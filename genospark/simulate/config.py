@@ -56,6 +56,52 @@ class SingleCell(BaseModel):
     counts: float = Field(default=2000, gt=0)
 
 
+class OwnDataConfig(BaseModel):
+    """Diseases on the genotypes and expression that a warehouse holds, by the liability-threshold model; the causes are known.
+
+    Attributes:
+        seed: Source of every random draw.
+        diseases: Diseases and their prevalences; each has causes of its own.
+        variants: Causal variants of a disease, drawn from the common ones.
+        genes: Causal genes of a disease, each in one cell type and state.
+        heritability: Share of the variance of liability that the variants make.
+        expression_share: Share that the genes' expression makes; the rest is noise.
+        min_allele_frequency: Of a causal variant's rarer allele, among the people that are simulated.
+        min_measured: Share of these people with a call at a causal variant, and with a value of a causal gene.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(default=7, ge=0)
+    diseases: list[Disease] = Field(default=[Disease(name="simulated", prevalence=0.3)], min_length=1)
+    variants: int = Field(default=10, ge=0)
+    genes: int = Field(default=5, ge=0)
+    heritability: float = Field(default=0.3, ge=0, lt=1)
+    expression_share: float = Field(default=0.3, ge=0, lt=1)
+    min_allele_frequency: float = Field(default=0.05, ge=0, le=0.5)
+    min_measured: float = Field(default=0.9, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.heritability + self.expression_share >= 1:
+            raise ValueError("heritability and expression_share must leave something to noise: their sum is to be below 1")
+        if not self.n_variants and not self.n_genes:
+            raise ValueError("neither variants nor genes are causal: give variants and heritability, or genes and expression_share")
+        if len({disease.name for disease in self.diseases}) < len(self.diseases):
+            raise ValueError("diseases has a name twice")
+        return self
+
+    @property
+    def n_variants(self) -> int:
+        """Causal variants of each disease that explain something."""
+        return self.variants if self.heritability else 0
+
+    @property
+    def n_genes(self) -> int:
+        """Causal genes of each disease that explain something."""
+        return self.genes if self.expression_share else 0
+
+
 class SimulateConfig(BaseModel):
     """A cohort to simulate; equal configurations give equal files, byte for byte.
 

@@ -66,6 +66,8 @@ def connect(warehouse: str) -> duckdb.DuckDBPyConnection:
     places = [("runs", None), *((part, run["version"]) for part, run in committed.items())]
     parts: dict[str, list[str]] = {}
     for part, version in places:
+        if (found := ledger.schema_version(book.location(part), version)) != TABLES[part.partition("/")[0]].version:
+            raise TableError(f"{book.location(part)}: version {found} of the table, made by another release", "run `genospark migrate`")
         # A part of a table, such as one task's metrics, is a table of its own on disk.
         name = part.partition("/")[0]
         parts.setdefault(name, []).append(_select(TABLES[name], book.location(part), version))

@@ -110,14 +110,14 @@ class RiskModel:
         """What a bundle holds."""
         definition = bundle.definition
         diseases = tuple(DiseaseModel(**entry) for entry in definition["diseases"])
-        spec = FeatureSpec.from_json(definition["spec"])
+        spec = FeatureSpec.of(definition["spec"], bundle.arrays)
         return cls(spec, definition["network"], bundle.weights, bundle.arrays["coefficients"], bundle.arrays["intercepts"], diseases)
 
     def bundle(self, metrics: list[dict[str, Any]] | None = None, lineage: dict[str, Any] | None = None) -> Bundle:
         """The inverse of ``of``."""
         mixes = [dataclasses.asdict(disease) for disease in self.diseases]
         definition = {"spec": self.spec.to_json(), "network": self.shape, "diseases": mixes}
-        arrays = {"coefficients": self.coefficients, "intercepts": self.intercepts}
+        arrays = self.spec.arrays() | {"coefficients": self.coefficients, "intercepts": self.intercepts}
         return Bundle(TASK, definition, self.weights, arrays, metrics or [], lineage or {})
 
     def default_probability(self, network: NDArray[np.float64], logistic: NDArray[np.float64]) -> NDArray[np.float64]:

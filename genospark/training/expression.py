@@ -16,8 +16,9 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.features.batches import bounded_batches
 from genospark.features.expression_specification import from_tables
-from genospark.features.expression_vectors import bounded_batches, row_bytes
+from genospark.features.expression_vectors import row_bytes
 from genospark.models.bundle import Bundle
 from genospark.models.expression import ExpressionNetworkConfig
 from genospark.models.expression_spec import ExpressionSpec
@@ -88,6 +89,8 @@ class ExpressionRecipe(Recipe[TrainExpressionConfig]):
         rate = config.network.panel_dropout
         pass_weights = (1 - rate, rate) if spec.passes == 2 else (1.0,)
         skip = self._linear if config.network.skip_start == "baseline" else {}
+        # Ranks are fed what is normalised already.
+        spec = dataclasses.replace(spec, normaliser=None)
         return ExpressionProblem(spec, shape, skip, _penalties(spec, chosen, pass_weights) if skip else {}, pass_weights)
 
     def finish(self, run: Run, config: TrainExpressionConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:

@@ -64,7 +64,10 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
             self._coefficients, self._intercepts, self._penalties = fit((vectors, labels), validation, config.logistic_penalties)
         # scikit-learn's C weighs the sum of the losses, the network's penalty their mean: the same strength for both.
         l1 = [float(1 / (c * n)) for c, n in zip(self._penalties, (~np.isnan(labels)).sum(axis=0), strict=True)]
-        return RiskProblem(self._spec, config.network.model_dump(), (self._coefficients, self._intercepts), l1)
+        # Ranks are fed what is normalised already.
+        return RiskProblem(
+            dataclasses.replace(self._spec, normaliser=None), config.network.model_dump(), (self._coefficients, self._intercepts), l1
+        )
 
     def finish(self, run: Run, config: TrainRiskConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
         untuned = tuple(DiseaseModel(0.5, 1.0, 0.0) for _ in self._spec.diseases)

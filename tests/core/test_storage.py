@@ -10,11 +10,11 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 
-SCHEMA = "sampleId string, sampleIndex int"
+SCHEMA = "sampleId string, sampleIndex int, batch string"
 
 
 def _write(run: Run, names: list[str]) -> None:
-    rows = list(zip(names, range(len(names)), strict=True))
+    rows = [(name, index, "main") for index, name in enumerate(names)]
     run.write("samples", run.warehouse.spark.createDataFrame(rows, SCHEMA))
 
 

@@ -45,7 +45,7 @@ def test_p_values_equal_an_independent_score_test(cohort: Cohort) -> None:
     labels.iloc[::7, 1] = np.nan
     covariates = pd.DataFrame({"x": random.normal(size=len(chosen))})
     columns = chosen["sampleIndex"].to_numpy()
-    values = variant_values(warehouse.read("genotypes"), columns, len(samples), min_call_rate=0.9, min_count=5)
+    values = variant_values(warehouse.read("genotypes"), columns, min_call_rate=0.9, min_count=5)
     tested = associate(values, labels, covariates, 400)
     truth = _dosages(str(cohort.files / "genotypes.vcf.gz"), list(chosen["sampleId"]))
     for name, rows in tested.groupby("phenotype"):
@@ -66,7 +66,7 @@ def test_p_values_equal_an_independent_score_test(cohort: Cohort) -> None:
 def test_filters_count_the_rarer_allele_and_calls(cohort: Cohort) -> None:
     samples = cohort.warehouse.read("samples").count()
     columns = np.arange(samples)
-    everyone = variant_values(cohort.warehouse.read("genotypes"), columns, samples, 0.0, 40).toPandas()
+    everyone = variant_values(cohort.warehouse.read("genotypes"), columns, 0.0, 40).toPandas()
     copies = np.stack(everyone["values"].to_list()).sum(axis=1)
     assert copies.min() > 39
     assert (2 * samples - copies).min() > 39

@@ -16,7 +16,8 @@ from pyspark.sql import SparkSession
 
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
-from genospark.ingest.annotation import attribute, read_annotation
+from genospark.ingest.annotation import read_annotation
+from genospark.ingest.attributes import attribute
 from genospark.ingest.genes import IngestGenesConfig, ingest_genes, read_genes, read_regulators, read_terms
 from genospark.simulate import SimulateConfig, simulate_cohort
 

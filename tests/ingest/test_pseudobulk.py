@@ -181,7 +181,7 @@ def test_single_cells_of_a_simulated_cohort_become_expression(spark: SparkSessio
     for key, rows in enough.items():
         sums = np.asarray(cells.X[rows].sum(axis=0)).ravel()
         assert np.allclose(profiles.loc[[key], cells.var_names], sums / sums.sum() * 1e6)
-    run = warehouse.producer("expression")
+    run = warehouse.producer("expression/main")
     assert run is not None
     notes = json.loads(run["notes"])
     assert notes["profiles of cells"] == len(enough)

@@ -19,7 +19,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
 from genospark.pipeline import PipelineConfig
 from genospark.sql import query
-from genospark.stages import STAGES
+from genospark.stages import STAGES, UPKEEP
 
 BIN = Path(sys.executable).parent
 
@@ -32,8 +32,9 @@ def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
-    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {stage.job for stage in STAGES.values()}
-    for stage in STAGES.values():
+    everything = [*STAGES.values(), *UPKEEP.values()]
+    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {stage.job for stage in everything}
+    for stage in everything:
         _, model = stage.load()
         config = load(model, ROOT / "conf" / stage.config_file, [], {"warehouse": "w"})
         # The shown values are the defaults: a configuration file that is copied changes nothing.

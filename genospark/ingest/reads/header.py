@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from genospark.core.builds import prefix_hint
 from genospark.errors import InputError
 from genospark.ingest.reads.index import find_index
 from genospark.ingest.reads.reference import reference_contigs
@@ -25,11 +26,13 @@ class AlignmentHeader:
         path: File.
         sample_id: The one sample (SM) of all read groups.
         contigs: Length of each contig in base pairs, in the order of the file.
+        first_read: Virtual offset of the first record.
     """
 
     path: str
     sample_id: str
     contigs: dict[str, int]
+    first_read: int
 
 
 def read_alignment_header(path: str | Path) -> AlignmentHeader:
@@ -39,7 +42,7 @@ def read_alignment_header(path: str | Path) -> AlignmentHeader:
         InputError: The file is absent, no BAM, truncated, not sorted by coordinate, without an index, or of no or several samples.
     """
     path = str(path)
-    text, contigs = _read(path)
+    text, contigs, first_read = _read(path)
     try:
         bgzf.check_end(path)
     except InputError as error:
@@ -53,7 +56,7 @@ def read_alignment_header(path: str | Path) -> AlignmentHeader:
         )
     sample_id = _sample_id(path, lines)
     find_index(path)
-    return AlignmentHeader(path, sample_id, contigs)
+    return AlignmentHeader(path, sample_id, contigs, first_read)
 
 
 def check_reference(header: AlignmentHeader, fasta: str | Path) -> None:
@@ -70,10 +73,9 @@ def check_reference(header: AlignmentHeader, fasta: str | Path) -> None:
     absent = [name for name in header.contigs if name not in lengths]
     other = [name for name in header.contigs if name in lengths and lengths[name] != header.contigs[name]]
     if absent:
-        turned = [name.removeprefix("chr") if name.startswith("chr") else f"chr{name}" for name in absent]
-        hint = " (they differ by the prefix chr)" if any(name in lengths for name in turned) else ""
+        named = ", ".join(absent[:_NAMED_CONTIGS])
         raise InputError(
-            f"{header.path}: {len(absent)} contigs are not in {fasta}: {', '.join(absent[:_NAMED_CONTIGS])}{hint}",
+            f"{header.path}: {len(absent)} contigs are not in {fasta}: {named}{prefix_hint(absent, lengths)}",
             "give the FASTA file that the reads were aligned to",
         )
     if other:
@@ -92,7 +94,8 @@ def inflate(path: str, start: int) -> Iterator[tuple[int, bytes]]:
         raise InputError(error.problem, BROKEN) from error
 
 
-def _read(path: str) -> tuple[str, dict[str, int]]:
+def _read(path: str) -> tuple[str, dict[str, int], int]:
+    """Text and contigs of a header, and the virtual offset after it."""
     try:
         with Path(path).open("rb") as file:
             head = file.read(4096)
@@ -103,31 +106,35 @@ def _read(path: str) -> tuple[str, dict[str, int]]:
     if bgzf.block_bytes(head) is None:
         raise InputError(f"{path}: not a BAM file: no BGZF block begins at its first byte", _NOT_BAM)
     data = bytearray()
-    for _, piece in inflate(path, 0):
+    for offset, piece in inflate(path, 0):
+        before = len(data)
         data += piece
         if not data.startswith(b"BAM\1"):
             break
         try:
-            return _parse(data)
+            text, contigs, end = _parse(data, path)
         except struct.error:
             continue
+        return text, contigs, offset << 16 | end - before
     if not data.startswith(b"BAM\1"):
-        raise InputError(f"{path}: not a BAM file: its content begins with {bytes(data[:8])!r}", _NOT_BAM)
+        raise InputError(f"{path}: not a BAM file: its content does not begin with BAM", _NOT_BAM)
     raise InputError(f"{path}: the file is truncated within its header", BROKEN)
 
 
-def _parse(data: bytearray) -> tuple[str, dict[str, int]]:
-    """Text and contigs of a header; ``struct.error`` where ``data`` ends before it does."""
+def _parse(data: bytearray, path: str) -> tuple[str, dict[str, int], int]:
+    """Text and contigs of a header, and its length; ``struct.error`` where ``data`` ends before it does."""
     (text_bytes,) = struct.unpack_from("<I", data, 4)
     (n_contigs,) = struct.unpack_from("<I", data, 8 + text_bytes)
     at = 12 + text_bytes
     contigs: dict[str, int] = {}
-    for _ in range(n_contigs):
+    for number in range(n_contigs):
         (name_bytes,) = struct.unpack_from("<I", data, at)
         name, length = struct.unpack_from(f"<{name_bytes}sI", data, at + 4)
-        contigs[name.rstrip(b"\0").decode()] = length
+        contigs[name.rstrip(b"\0").decode(errors="replace")] = length
+        if len(contigs) <= number:
+            raise InputError(f"{path}: the file is damaged: its header names a contig twice", BROKEN)
         at += 8 + name_bytes
-    return bytes(data[8 : 8 + text_bytes]).rstrip(b"\0").decode(errors="replace"), contigs
+    return bytes(data[8 : 8 + text_bytes]).rstrip(b"\0").decode(errors="replace"), contigs, at
 
 
 def _sample_id(path: str, lines: list[list[str]]) -> str:
@@ -140,7 +147,7 @@ def _sample_id(path: str, lines: list[list[str]]) -> str:
         )
     if len(samples) > 1:
         raise InputError(
-            f"{path}: reads of {len(samples)} samples: {', '.join(samples[:_NAMED_CONTIGS])}",
+            f"{path}: reads of {len(samples)} samples",
             "give one file a person: `samtools split` makes one for each read group",
         )
     return samples[0]

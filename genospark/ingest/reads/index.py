@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,29 @@ import numpy.typing as npt
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 
-Marks = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]
-"""Ascending positions (0-based) of a contig, and for each the virtual offset of the first read that reaches beyond it."""
-_MAKE = "make the index anew: `samtools index FILE`"
+
+@dataclass(frozen=True)
+class Marks:
+    """Where the reads of a contig lie.
+
+    Attributes:
+        positions: Ascending positions, 0-based.
+        offsets: For each the virtual offset of the first read that reaches beyond it.
+        first: Virtual offset of the first read; None without reads.
+        after: Virtual offset after the last read; None without reads.
+    """
+
+    positions: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.uint64]
+    first: int | None
+    after: int | None
+
+
+MAKE = "make the index anew: `samtools index FILE`"
 _BAI_TILE_BP = 1 << 14
+_BINS = 37449
+"""Bins of positions; the number after them is that of counts."""
+_MOST_LEVELS = 10
 
 
 def find_index(path: str) -> Path:
@@ -46,15 +66,24 @@ def first_offset(path: str, contig: int, start: int) -> int | None:
     Raises:
         InputError: The index is absent or damaged.
     """
-    index = find_index(path)
-    contigs = _load(str(index), index.stat().st_mtime_ns)
+    contigs = load_index(path)
     if contig >= len(contigs):
-        raise InputError(f"{index}: the index has {len(contigs)} contigs, fewer than the BAM", _MAKE)
-    positions, offsets = contigs[contig]
-    if not len(positions):
+        raise InputError(f"{find_index(path)}: the index has {len(contigs)} contigs, fewer than the BAM", MAKE)
+    marks = contigs[contig]
+    if not len(marks.positions):
         return None
     # A mark says where the reads from its position on begin, so the last one at or before the start is near enough.
-    return int(offsets[max(int(np.searchsorted(positions, start, side="right")) - 1, 0)])
+    return int(marks.offsets[max(int(np.searchsorted(marks.positions, start, side="right")) - 1, 0)])
+
+
+def load_index(path: str) -> list[Marks]:
+    """The index of a BAM, contig by contig.
+
+    Raises:
+        InputError: The index is absent or damaged.
+    """
+    index = find_index(path)
+    return _load(str(index), index.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
@@ -63,8 +92,8 @@ def _load(index: str, _modified: int) -> list[Marks]:
         if index.endswith(".csi"):
             return _csi(b"".join(piece for _, piece in bgzf.blocks(index, 0)))
         return _bai(Path(index).read_bytes())
-    except (struct.error, ValueError, InputError) as error:
-        raise InputError(f"{index}: not an index of a BAM, or truncated ({error})", _MAKE) from error
+    except (struct.error, ValueError, OverflowError, OSError, InputError) as error:
+        raise InputError(f"{index}: not an index of a BAM, or truncated ({error})", MAKE) from error
 
 
 def _bai(data: bytes) -> list[Marks]:
@@ -76,13 +105,17 @@ def _bai(data: bytes) -> list[Marks]:
     for _ in range(n_contigs):
         (n_bins,) = struct.unpack_from("<I", data, at)
         at += 4
+        chunks = []
         for _ in range(n_bins):
-            at += 8 + 16 * int.from_bytes(data[at + 4 : at + 8], "little")
+            number, n_chunks = struct.unpack_from("<2I", data, at)
+            if number < _BINS:
+                chunks.append(np.frombuffer(data, "<u8", 2 * n_chunks, at + 8))
+            at += 8 + 16 * n_chunks
         (n_tiles,) = struct.unpack_from("<I", data, at)
         offsets = np.frombuffer(data, "<u8", n_tiles, at + 4)
         at += 4 + 8 * n_tiles
         used = np.flatnonzero(offsets)
-        contigs.append((used * _BAI_TILE_BP, offsets[used]))
+        contigs.append(Marks(used * _BAI_TILE_BP, offsets[used], *_ends(chunks)))
     return contigs
 
 
@@ -90,6 +123,8 @@ def _csi(data: bytes) -> list[Marks]:
     magic, min_shift, depth, aux_bytes = struct.unpack_from("<4s3I", data)
     if magic != b"CSI\1":
         raise ValueError("it does not begin with CSI")
+    if depth > _MOST_LEVELS:
+        raise ValueError(f"{depth} levels of bins")
     (n_contigs,) = struct.unpack_from("<I", data, 16 + aux_bytes)
     at = 20 + aux_bytes
     # Bins are numbered level by level, from the one that spans everything to the smallest ones.
@@ -99,12 +134,22 @@ def _csi(data: bytes) -> list[Marks]:
         (n_bins,) = struct.unpack_from("<I", data, at)
         at += 4
         marks: dict[int, int] = {}
+        chunks = []
         for _ in range(n_bins):
             number, offset, n_chunks = struct.unpack_from("<IQI", data, at)
+            if number < firsts[-1]:
+                chunks.append(np.frombuffer(data, "<u8", 2 * n_chunks, at + 16))
             at += 16 + 16 * n_chunks
             for level, (first, after) in enumerate(pairwise(firsts)):
                 if first <= number < after and offset:
                     position = (number - first) << (min_shift + 3 * (depth - level))
                     marks[position] = min(marks.get(position, offset), offset)
-        contigs.append((np.array(sorted(marks), np.int64), np.array([marks[position] for position in sorted(marks)], np.uint64)))
+        offsets = np.array([marks[position] for position in sorted(marks)], np.uint64)
+        contigs.append(Marks(np.array(sorted(marks), np.int64), offsets, *_ends(chunks)))
     return contigs
+
+
+def _ends(chunks: list[npt.NDArray[np.uint64]]) -> tuple[int | None, int | None]:
+    """Begin of the first chunk, and end of the last one."""
+    both = np.concatenate([np.zeros(0, np.uint64), *chunks])
+    return (int(both.min()), int(both.max())) if len(both) else (None, None)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pysam
 
-from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP
+from genospark.core.pileup import CHANNELS, INDEX, UNKNOWN_BASE, WINDOW_BP
 from genospark.errors import InputError
 from genospark.ingest.reads.candidates import Candidates
 from genospark.ingest.reads.channels import to_bytes
@@ -37,6 +37,7 @@ class Pileup:
         reads: Reads that begin in the region, and for each of ``DROP_REASONS`` how many of them were dropped. A read counts
             in the region it begins in, so regions add up.
         bases: Bases that count.
+        bases_of_reference: Those of them that are the reference's.
         bases_below_quality: Bases of kept reads below the least quality.
         bases_of_mates: Bases given up for those of the other read of the pair.
     """
@@ -46,6 +47,7 @@ class Pileup:
     candidates: Candidates
     reads: dict[str, int]
     bases: int
+    bases_of_reference: int
     bases_below_quality: int
     bases_of_mates: int
 
@@ -91,7 +93,7 @@ class _Piler:
         self.candidates: list[Candidates] = []
         self.seen = 0
         self.dropped = np.zeros(len(DROP_REASONS) + 1, np.int64)
-        self.bases = self.below = self.of_mates = 0
+        self.bases = self.of_reference = self.below = self.of_mates = 0
 
     def run(self, contig: int) -> Pileup:
         codes = reference_codes(self.reference, self.region.contig_name, self.region.start, self.region.end)
@@ -105,6 +107,7 @@ class _Piler:
             candidates=Candidates.joined(self.candidates),
             reads={"seen": self.seen, **dict(zip(DROP_REASONS, self.dropped[1:].tolist(), strict=True))},
             bases=self.bases,
+            bases_of_reference=self.of_reference,
             bases_below_quality=self.below,
             bases_of_mates=self.of_mates,
         )
@@ -138,5 +141,7 @@ class _Piler:
         self.tensor[start - self.region.start : end - self.region.start] = to_bytes(evidence, start)
         self.candidates.append(evidence.candidates)
         self.bases += int(evidence.bases.sum())
+        known = np.flatnonzero(evidence.reference < UNKNOWN_BASE)
+        self.of_reference += int(evidence.bases[known, :, evidence.reference[known]].sum())
         self.below += below
         self.of_mates += of_mates

@@ -4,8 +4,9 @@
 do so without the others. Imports no Spark.
 """
 
+from genospark.ingest.vcf.faults import BadLine, Findings
 from genospark.ingest.vcf.header import VcfHeader, read_header
 from genospark.ingest.vcf.parse import PARSED_SCHEMA, parse_split
 from genospark.ingest.vcf.splits import Split, plan_splits
 
-__all__ = ["PARSED_SCHEMA", "Split", "VcfHeader", "parse_split", "plan_splits", "read_header"]
+__all__ = ["PARSED_SCHEMA", "BadLine", "Findings", "Split", "VcfHeader", "parse_split", "plan_splits", "read_header"]

@@ -42,25 +42,28 @@ def block_bytes(data: bytes, at: int = 0) -> int | None:
 def find_block(path: str, start: int, stop: int) -> int | None:
     """First compressed byte offset in ``[start, stop)`` at which a block begins, or None.
 
-    A match of the magic counts only where another block, or the end of the file, follows at the distance it states: compressed
-    data can hold the magic by chance.
+    Blocks are followed from one that begins before ``start``: so compressed data that holds the magic by chance is not taken for a
+    block, and a block with a damaged header is not passed over.
+
+    Raises:
+        InputError: No blocks lead there.
     """
+    base = max(0, start - MAX_BLOCK_BYTES)
     with Path(path).open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(start)
-        # The longest block, the header after it, and its extra field.
-        window = file.read(3 * MAX_BLOCK_BYTES)
+        file.seek(base)
+        # The block before, the longest block, the header after it, and its extra field.
+        window = file.read(4 * MAX_BLOCK_BYTES)
     at = window.find(MAGIC)
-    while 0 <= at < min(stop - start, MAX_BLOCK_BYTES):
-        length = block_bytes(window, at)
-        if length is not None:
-            following = at + length
-            if start + following == size or block_bytes(window, following) is not None:
-                return start + at
+    while 0 <= at <= start - base:
+        place, length = at, block_bytes(window, at)
+        while length is not None and base + place < start:
+            place += length
+            length = block_bytes(window, place)
+        if base + place == size or (length is not None and base + place >= start):
+            return base + place if base + place < min(stop, size) else None
         at = window.find(MAGIC, at + 1)
-    if stop - start > MAX_BLOCK_BYTES:
-        raise InputError(f"{path}: no BGZF block begins within 64 KiB after byte {start}; the file is damaged", _BROKEN)
-    return None
+    raise InputError(f"{path}: the file is damaged: no BGZF blocks lead to byte {start}", _BROKEN)
 
 
 def blocks(path: str, start: int) -> Iterator[tuple[int, bytes]]:
@@ -96,6 +99,8 @@ def _read_block(file: BinaryIO, path: str, at: int) -> tuple[int, bytes] | None:
     if len(body) < length - len(head):
         raise InputError(f"{path}: the file is truncated within the BGZF block at byte {at}", _BROKEN)
     checksum, size = struct.unpack_from("<II", body, len(body) - _TRAILER_BYTES)
+    if size > MAX_BLOCK_BYTES:
+        raise InputError(f"{path}: the BGZF block at byte {at} is damaged (of {size} bytes)", _BROKEN)
     try:
         # The trailer tells the size: one allocation and no copy.
         inflated = isal_zlib.decompress(memoryview(body)[:-_TRAILER_BYTES], -15, max(size, 1))

@@ -7,16 +7,13 @@ split needs to look back.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import gzip_pieces
 from genospark.ingest.vcf.splits import Split
@@ -36,13 +33,11 @@ class Chunk:
     Attributes:
         buffer: (n + 4,) uint8: n bytes of text, of which the last is a newline, and four zero bytes.
         split: Split the lines belong to.
-        first_line: Line number of the first line, from 1; None where not known.
         marks: Position of each piece that the text was read from, relative to the text, and its offset in the file; ascending.
     """
 
     buffer: npt.NDArray[np.uint8]
     split: Split
-    first_line: int | None
     marks: list[tuple[int, int]]
 
     @property
@@ -50,35 +45,12 @@ class Chunk:
         """(n,) uint8: the text without the bytes after it."""
         return self.buffer[:-TAIL]
 
-    def fail(self, start: int, reason: str, next_step: str) -> NoReturn:
-        """Refuse a line.
-
-        Args:
-            start: Position of its first byte in the text.
-            reason: What is wrong.
-            next_step: What the user can do.
-        """
-        found = bytes(self.buffer[start : start + (1 << 16)]).split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
-        fields = found.split("\t")
-        site = f" ({fields[0]}:{fields[1][:20]})" if len(fields) > 1 else ""
-        raise InputError(f"{self.split.path}, {self._place(start)}{site}: {reason}; the line: {found[:200]}", next_step)
-
-    def _place(self, start: int) -> str:
-        if self.first_line is not None:
-            lines_before = np.count_nonzero(self.buffer[:start] == ord("\n"))
-            return f"line {self.first_line + lines_before}"
-        position, offset = self.marks[bisect_right(self.marks, (start, 1 << 62)) - 1]
-        if self.split.compression == "plain":
-            return f"line at byte {offset + start - position}"
-        return f"line at BGZF virtual offset {offset}:{start - position}"
-
 
 def read_chunks(split: Split) -> Iterator[Chunk]:
     """Read the lines that a split owns, in chunks of about ``CHUNK_BYTES``.
 
     A last line without a newline gets one. Memory: the text of a chunk, or of the longest line where that is longer.
     """
-    first_line = split.first_line
     parts: list[bytes] = []
     marks: list[tuple[int, int]] = []
     size = 0
@@ -89,19 +61,14 @@ def read_chunks(split: Split) -> Iterator[Chunk]:
             parts.append(text)
             size += len(text)
             continue
-        chunk = _chunk([*parts, text[:cut]], split, first_line, marks)
-        yield chunk
-        if first_line is not None:
-            first_line += int(np.count_nonzero(chunk.text == ord("\n")))
+        yield _chunk([*parts, text[:cut]], split, marks)
         parts, marks, size = [text[cut:]], [(-within - cut, offset)], len(text) - cut
-        # The next chunk is read before this name is bound again.
-        del chunk
     if size:
-        yield _chunk(parts if parts[-1].endswith(b"\n") else [*parts, b"\n"], split, first_line, marks)
+        yield _chunk(parts if parts[-1].endswith(b"\n") else [*parts, b"\n"], split, marks)
 
 
-def _chunk(parts: list[bytes], split: Split, first_line: int | None, marks: list[tuple[int, int]]) -> Chunk:
-    return Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, first_line, marks)
+def _chunk(parts: list[bytes], split: Split, marks: list[tuple[int, int]]) -> Chunk:
+    return Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, marks)
 
 
 def _owned_text(split: Split) -> Iterator[_Piece]:

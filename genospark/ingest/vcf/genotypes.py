@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from genospark.core.calls import MISSING, Bytes, count_codes, pack, packed_bytes
+from genospark.core.calls import MISSING, Bytes, pack, packed_bytes
+from genospark.ingest.vcf.faults import BadLinesError, Wrong
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
 from genospark.ingest.vcf.lines import Ints, Lines
 
@@ -49,13 +50,13 @@ class Calls:
 
     Attributes:
         packed: (rows, ceil(n / 4)) uint8, as in ``core.calls``. Calls that are missing in part (``./1``) are missing.
-        counts: (rows, 3) people with one copy, with two copies and without a call.
-        haploid: (rows, 2) haploid people with a call, and with a call of the alternate allele.
+        haploid_rows: (k,) rows that have calls of one allele, in order.
+        haploid_bits: (k, ceil(n / 8)) uint8: whose these are, lowest bit first.
     """
 
     packed: Bytes
-    counts: Ints
-    haploid: Ints
+    haploid_rows: Ints
+    haploid_bits: Bytes
 
 
 def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
@@ -67,7 +68,7 @@ def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np
         has_genotypes: (lines,) whether there are genotypes; if not, all calls are missing.
 
     Raises:
-        InputError: A genotype cannot be read, has more than two alleles, or an allele the record does not have.
+        BadLinesError: Genotypes cannot be read, have more than two alleles, or an allele their record does not have.
     """
     return _Decoder(lines, n_alternates).decode(has_genotypes)
 
@@ -77,13 +78,12 @@ class _Decoder:
         self.lines = lines
         self.n_alternates = n_alternates
         self.n = lines.chunk.split.n_samples
+        self.refused: dict[int, Wrong] = {}
         row_stops = np.cumsum(np.maximum(n_alternates, 1))
         self.first_row = row_stops - np.maximum(n_alternates, 1)
         rows = int(row_stops[-1])
         self.packed = np.full((rows, packed_bytes(self.n)), 0xFF, np.uint8)
-        self.counts = np.zeros((rows, 3), np.int64)
-        self.counts[:, 2] = self.n
-        self.haploid = np.zeros((rows, 2), np.int64)
+        self.haploid: list[tuple[Ints, Bytes]] = [(np.zeros(0, np.int64), np.zeros((0, -(-self.n // 8)), np.uint8))]
         buffer = lines.chunk.buffer
         # The four bytes from each position of the text on, without a copy.
         self.words_at: Words = np.ndarray((len(buffer) - 3,), "<u4", buffer, strides=(1,))
@@ -95,7 +95,11 @@ class _Decoder:
                 self._decode_fixed(block)
             for block in self._blocks(has_genotypes & ~fixed):
                 self._decode_words(block)
-        return Calls(self.packed, self.counts, self.haploid)
+        if self.refused:
+            raise BadLinesError(list(self.refused.values()))
+        rows, bits = (np.concatenate(parts) for parts in zip(*self.haploid, strict=True))
+        order = np.argsort(rows)
+        return Calls(self.packed, rows[order], bits[order])
 
     def _blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[Ints]:
         which = np.flatnonzero(mask)
@@ -142,7 +146,7 @@ class _Decoder:
             haploid = (classes & _HAPLOID_BITS) == _HAPLOID
             alleles[haploid] = alleles[haploid] & np.uint32(0xFFFF) | np.uint32(ABSENT << 16)
             row, person = np.nonzero(irregular & ~haploid)
-            alleles[row, person] = read_irregular(self.lines, block[row], person)
+            alleles[row, person] = read_irregular(self.lines, block[row], person, self.refused)
         pairs = alleles.view(np.uint16).reshape(len(block), self.n, 2)
         n_alternates = self.n_alternates[block]
         self._check_alleles(pairs, block)
@@ -156,26 +160,22 @@ class _Decoder:
             codes = (equal + (equal >> 8)).astype(np.uint8) | missing[use].view(np.uint8) * np.uint8(MISSING)
             self._store(self.first_row[block[use]] + allele - 1, codes)
             if some_irregular:
-                called = (pairs[use][..., 1] == ABSENT) & ~missing[use]
-                counts = np.stack([called.sum(axis=1), (called & (codes == 1)).sum(axis=1)], axis=1)
-                self.haploid[self.first_row[block[use]] + allele - 1] = counts
+                one = (pairs[use][..., 1] == ABSENT) & ~missing[use]
+                some = one.any(axis=1)
+                rows = self.first_row[block[use]] + allele - 1
+                self.haploid.append((rows[some], np.packbits(one[some], axis=1, bitorder="little")))
 
     def _check_alleles(self, pairs: npt.NDArray[np.uint16], block: Ints) -> None:
         # One more turns ABSENT, the highest number, into 0.
         highest = (pairs + np.uint16(1)).max(axis=(1, 2)).astype(np.int64) - 2
-        wrong = highest > self.n_alternates[block]
-        if wrong.any():
-            at = int(wrong.argmax())
+        for at in np.flatnonzero(highest > self.n_alternates[block]).tolist():
             line, allele = int(block[at]), int(highest[at])
             person = int((pairs[at] == allele + 1).any(axis=1).argmax())
             what = f"allele {allele}" if allele < WORST_ALLELE else f"an allele above {WORST_ALLELE - 1}"
-            self.lines.chunk.fail(
-                int(self.lines.starts[line]),
-                f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}",
-                "correct the genotype or ALT, or leave the record out",
-            )
+            detail = f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}"
+            step = "correct the genotype or ALT, or leave the record out"
+            reason = "a genotype has an allele that ALT has not"
+            self.refused.setdefault(line, self.lines.wrong(line, str(person + 10), reason, step, detail))
 
     def _store(self, rows: Ints, codes: Bytes) -> None:
-        packed = pack(codes)
-        self.packed[rows] = packed
-        self.counts[rows] = count_codes(packed, self.n)
+        self.packed[rows] = pack(codes)

@@ -37,6 +37,7 @@ class VcfHeader:
         data_start: Byte offset of the first record, or of the BGZF block in which the header ends; 0 for gzip.
         data_skip: Inflated bytes between ``data_start`` and the first record.
         data_line: Line number of the first record, from 1.
+        warnings: Findings that touch no stored value, counted.
     """
 
     path: str
@@ -48,6 +49,7 @@ class VcfHeader:
     data_start: int
     data_skip: int
     data_line: int
+    warnings: dict[str, int]
 
 
 def read_header(path: str | Path) -> VcfHeader:
@@ -59,11 +61,14 @@ def read_header(path: str | Path) -> VcfHeader:
     path = str(path)
     compression = _compression(path)
     lines: list[str] = []
+    warnings: Counter[str] = Counter()
     for (start, skip), raw in _lines(path, compression):
-        text = _decode(raw, path, len(lines) + 1)
+        text = _decode(raw, path, len(lines) + 1, warnings)
         if not lines and not text.startswith("##fileformat=VCFv4."):
             raise InputError(
-                f"{path}, line 1: not a VCF 4.x file: it should begin with ##fileformat=VCFv4.x but begins with {text[:200]!r}",
+                # What a file of another kind begins with may be about people.
+                f"{path}, line 1: not a VCF 4.x file: it should begin with ##fileformat=VCFv4.x"
+                + (f" but begins with {text[:200]!r}" if text.startswith("##") else ""),
                 _NOT_VCF,
             )
         lines.append(text)
@@ -73,16 +78,17 @@ def read_header(path: str | Path) -> VcfHeader:
                 path=path,
                 version=lines[0].removeprefix("##fileformat=VCFv"),
                 compression=compression,
-                contigs=_contigs(lines),
+                contigs=_contigs(lines, warnings),
                 sample_ids=_sample_ids(columns, path, len(lines)),
                 n_columns=len(columns),
                 data_start=start,
                 data_skip=skip,
                 data_line=len(lines) + 1,
+                warnings=dict(warnings),
             )
         if not text.startswith("##"):
             raise InputError(
-                f"{path}, line {len(lines)}: the #CHROM line is missing: a record or other text comes first: {text[:200]!r}",
+                f"{path}, line {len(lines)}: the #CHROM line is missing: a record or other text comes first",
                 "put the line of column names (#CHROM, POS, ...) between the ## lines and the records",
             )
     if not lines:
@@ -160,32 +166,51 @@ def _plain_pieces(path: str) -> Iterator[tuple[int, bytes]]:
             yield 0, piece
 
 
-def _decode(raw: bytes, path: str, line: int) -> str:
+def _decode(raw: bytes, path: str, line: int, warnings: Counter[str]) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}, line {line}: not UTF-8 text: {raw[:200]!r}", _NOT_VCF) from error
+        if raw.startswith(b"##") and line > 1:
+            warnings["a line of the header is not UTF-8 text"] += 1
+            return raw.decode(errors="replace")
+        raise InputError(f"{path}, line {line}: not UTF-8 text", _NOT_VCF) from error
 
 
-def _contigs(lines: list[str]) -> dict[str, int | None]:
+def _contigs(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
     contigs: dict[str, int | None] = {}
     for line in lines:
-        if line.startswith("##contig=<") and (name := re.search(r"[<,]ID=([^,>]+)", line)):
-            length = re.search(r"[<,]length=(\d+)", line)
-            contigs[name[1]] = int(length[1]) if length else None
+        if line.startswith("##") and "=" not in line:
+            warnings["a line of the header is not KEY=VALUE"] += 1
+        if not line.startswith("##contig=<"):
+            continue
+        name = re.search(r"[<,]ID=([^,>]+)", line)
+        if not name:
+            warnings["a ##contig line of the header has no ID"] += 1
+            continue
+        if name[1] in contigs:
+            warnings["a contig stands more than once in the header"] += 1
+        length = re.search(r"[<,]length=(\d{1,18})[,>]", line)
+        contigs[name[1]] = int(length[1]) if length else None
     return contigs
 
 
 def _sample_ids(columns: list[str], path: str, line: int) -> tuple[str, ...]:
     expected = (*SITE_COLUMNS, "FORMAT")[: max(len(columns), len(SITE_COLUMNS))]
     if tuple(columns[:9]) != expected:
+        # What stands there may be somebody's id.
+        wrong = next((place for place, name in enumerate(expected) if columns[place : place + 1] != [name]), 8)
         raise InputError(
-            f"{path}, line {line}: wrong column names: expected {' '.join(expected)} (with tabs) but found {columns[:9]}",
+            f"{path}, line {line}: wrong column names: expected {' '.join(expected)} (with tabs) but column {wrong + 1} is not "
+            f"{expected[wrong]}",
             "correct the #CHROM line",
         )
     ids = tuple(columns[9:])
-    repeated = [sample for sample, times in Counter(ids).items() if times > 1]
+    places: dict[str, list[str]] = {}
+    for place, sample in enumerate(ids, 10):
+        places.setdefault(sample, []).append(str(place))
+    repeated = [found for found in places.values() if len(found) > 1]
     if repeated or "" in ids:
-        what = f"sample ids that occur more than once: {', '.join(repeated[:5])}" if repeated else "an empty sample id"
+        same = "; ".join(" and ".join(found[:3]) for found in repeated[:5])
+        what = f"sample ids that occur more than once: columns {same}" if repeated else "an empty sample id"
         raise InputError(f"{path}, line {line}: {what}", "give each person one id (`bcftools reheader -s` renames)")
     return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from genospark.ingest.vcf.faults import Wrong
 from genospark.ingest.vcf.lines import Ints, Lines
 
 NO_CALL = 0
@@ -18,7 +19,7 @@ SEPARATOR, END, OTHER = 253, 254, 255
 
 def _allele_codes() -> bytes:
     codes = {ord("."): NO_CALL, **{ord("0") + digit: digit + 1 for digit in range(10)}}
-    codes |= dict.fromkeys(b"/|", SEPARATOR) | dict.fromkeys(b"\t:\r\n", END)
+    codes |= dict.fromkeys(b"/|", SEPARATOR) | dict.fromkeys(b"\t:\n", END)
     return bytes(codes.get(byte, OTHER) for byte in range(256))
 
 
@@ -28,7 +29,7 @@ _CODES = np.frombuffer(ALLELE_CODES, np.uint8)
 _NOTHING = -1
 
 
-def read_irregular(lines: Lines, line: Ints, person: Ints) -> npt.NDArray[np.uint32]:
+def read_irregular(lines: Lines, line: Ints, person: Ints, refused: dict[int, Wrong]) -> npt.NDArray[np.uint32]:
     """Read genotypes of any form, in as many steps as the longest has characters.
 
     A separator before the first allele, which VCF 4.4 allows, says nothing that is kept.
@@ -37,12 +38,11 @@ def read_irregular(lines: Lines, line: Ints, person: Ints) -> npt.NDArray[np.uin
         lines: Records.
         line: (m,) indexes of lines.
         person: (m,) indexes of people.
+        refused: By index, lines of which a genotype has a character it cannot have, an empty allele, or more than two alleles; they are
+            added, and their codes mean nothing.
 
     Returns:
         (m,) allele codes as uint32: the first in the low 16 bits, the second in the high ones.
-
-    Raises:
-        InputError: A genotype has a character it cannot have, an empty allele, or more than two alleles.
     """
     text = lines.chunk.buffer
     at = lines.tabs[line, 8 + person] + 1
@@ -53,6 +53,9 @@ def read_irregular(lines: Lines, line: Ints, person: Ints) -> npt.NDArray[np.uin
     step = 0
     while len(active):
         code = _CODES[text[at[active] + step]]
+        # A carriage return belongs to the end of a line, and to no other.
+        returns = np.flatnonzero(text[at[active] + step] == ord("\r"))
+        code[returns[text[at[active[returns]] + step + 1] == ord("\n")]] = END
         now = current[active]
         empty = now == _NOTHING
         digit = (code > NO_CALL) & (code <= 10)
@@ -60,7 +63,7 @@ def read_irregular(lines: Lines, line: Ints, person: Ints) -> npt.NDArray[np.uin
         wrong = (code == OTHER) | ((code == NO_CALL) & ~empty) | (digit & (now == NO_CALL)) | (is_break & empty)
         if step == 0:
             wrong &= code != SEPARATOR
-        _refuse(lines, line, person, active[wrong], "cannot be read as a genotype", "correct the genotype")
+        _refuse(lines, line, person, active[wrong], refused)
         # Codes are allele numbers plus one: 1 after "0", then 10 * 1 + ... after "01".
         longer = np.minimum(10 * (now - 1) + code, WORST_ALLELE + 1)
         current[active] = np.where(is_break, _NOTHING, np.where(digit & ~empty, longer, code))
@@ -68,21 +71,29 @@ def read_irregular(lines: Lines, line: Ints, person: Ints) -> npt.NDArray[np.uin
         codes[done, slot[done]] = now[is_break & ~empty]
         slot[done] += 1
         goes_on = code != END
-        _refuse(
-            lines, line, person, active[goes_on & (slot[active] > 1)],
-            "has more than two alleles (ploidy above 2), which cannot be packed yet",
-            "leave out the record, or such samples (`bcftools view`), or make their genotypes diploid (`bcftools +fixploidy`)",
-        )  # fmt: skip
+        many = goes_on & (slot[active] > 1)
+        _refuse(lines, line, person, active[many & ~wrong], refused, ploidy=True)
+        goes_on &= ~(wrong | many)
         active = active[goes_on]
         step += 1
     return (codes[:, 0] | codes[:, 1] << 16).astype(np.uint32)
 
 
-def _refuse(lines: Lines, line: Ints, person: Ints, wrong: Ints, reason: str, next_step: str) -> None:
-    if len(wrong):
-        at = int(wrong[0])
+def _refuse(lines: Lines, line: Ints, person: Ints, which: Ints, refused: dict[int, Wrong], ploidy: bool = False) -> None:
+    """Adds the lines of some genotypes, each with the first of them."""
+    for at in which[np.unique(line[which], return_index=True)[1]].tolist():
         row, column = int(line[at]), int(person[at])
-        begin = int(lines.tabs[row, 8 + column]) + 1
-        found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
-        reason = f"{found!r}, sample {column + 1} (column {column + 10}), {reason}"
-        lines.chunk.fail(int(lines.starts[row]), reason, next_step)
+        if row in refused:
+            continue
+        place = f"sample {column + 1} (column {column + 10})"
+        if ploidy:
+            # Such a genotype can be read, so its text is not shown.
+            reason = "a genotype has more than two alleles (ploidy above 2), which cannot be packed yet"
+            detail = f"the genotype of {place} has more than two alleles (ploidy above 2), which cannot be packed yet"
+            step = "leave out the record, or such samples (`bcftools view`), or make their genotypes diploid (`bcftools +fixploidy`)"
+        else:
+            begin = int(lines.tabs[row, 8 + column]) + 1
+            found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
+            reason, step = "a genotype cannot be read", "correct the genotype"
+            detail = f"{found!r}, {place}, cannot be read as a genotype"
+        refused[row] = lines.wrong(row, str(column + 10), reason, step, detail)

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from genospark.ingest.vcf.chunks import Chunk
+from genospark.ingest.vcf.faults import BadLinesError, Wrong
 
 Ints = npt.NDArray[np.int64]
+_COLUMNS = "wrong number of columns"
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Lines:
         starts: (lines,) position of the first byte.
         ends: (lines,) position after the last byte, without the line end.
         tabs: (lines, columns - 1) positions of the tabs.
+        numbers: (lines,) number of the line in the chunk, from 0.
     """
 
     chunk: Chunk
     starts: Ints
     ends: Ints
     tabs: Ints
+    numbers: Ints
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -43,17 +47,30 @@ class Lines:
         column: pa.StringArray = in_place.take(pa.array(np.arange(0, len(offsets), 2)))
         return column
 
-    def refuse(self, wrong: npt.NDArray[np.bool_], reason: str, next_step: str) -> None:
-        """Refuse the first line marked in ``wrong``, a (lines,) mask, if there is one."""
+    def wrong(self, index: int, column: str, reason: str, next_step: str, detail: str = "") -> Wrong:
+        """What is wrong with a line; `detail` is the reason where it is not given."""
+        return Wrong(int(self.starts[index]), int(self.numbers[index]), column, reason, detail or reason, next_step)
+
+    def refuse(self, wrong: npt.NDArray[np.bool_], column: str, reason: str, next_step: str) -> None:
+        """Refuse the lines marked in ``wrong``, a (lines,) mask.
+
+        Raises:
+            BadLinesError: There are some.
+        """
         if wrong.any():
-            self.chunk.fail(int(self.starts[wrong.argmax()]), reason, next_step)
+            raise BadLinesError([self.wrong(index, column, reason, next_step) for index in np.flatnonzero(wrong).tolist()])
+
+    def without(self, wrong: list[Wrong]) -> Lines:
+        """The other lines."""
+        good = ~np.isin(self.numbers, [entry.number for entry in wrong])
+        return Lines(self.chunk, self.starts[good], self.ends[good], self.tabs[good], self.numbers[good])
 
 
-def find_lines(chunk: Chunk) -> Lines:
-    """Find the lines and columns of a chunk and check the number of columns of each; empty lines at the end are left out.
+def find_lines(chunk: Chunk) -> tuple[Lines, list[Wrong], int]:
+    """Find the lines and columns of a chunk; empty lines at the end are left out.
 
-    Raises:
-        InputError: A line has too few or too many columns.
+    Returns:
+        The lines with as many columns as the header states, what is wrong with the others, and the number of all lines.
     """
     text = chunk.text
     newlines = np.flatnonzero(text == ord("\n"))
@@ -62,15 +79,19 @@ def find_lines(chunk: Chunk) -> Lines:
     ends = newlines - (chunk.buffer[newlines - 1] == ord("\r"))
     # Empty lines are tolerated after the records only: elsewhere they are lines without columns.
     n = int(np.flatnonzero(ends > starts).max(initial=-1)) + 1
-    starts, ends = starts[:n], ends[:n]
+    starts, ends, numbers = starts[:n], ends[:n], np.arange(n)
     tabs = np.flatnonzero(text == ord("\t"))
     expected = chunk.split.n_columns
-    if len(tabs) != len(starts) * (expected - 1) or not _evenly_spread(tabs, starts, ends, expected - 1):
+    wrong: list[Wrong] = []
+    if len(tabs) != n * (expected - 1) or not _evenly_spread(tabs, starts, ends, expected - 1):
         found = np.diff(np.searchsorted(tabs, starts), append=len(tabs)) + 1
-        line = int((found != expected).argmax())
-        reason = f"wrong number of columns (expected {expected}, found {found[line]})"
-        chunk.fail(int(starts[line]), reason, "correct the line, or make the file anew")
-    return Lines(chunk, starts, ends, tabs.reshape(len(starts), expected - 1))
+        good = found == expected
+        tabs = tabs[np.repeat(good, found - 1)]
+        for line in np.flatnonzero(~good).tolist():
+            detail = f"{_COLUMNS} (expected {expected}, found {found[line]})"
+            wrong.append(Wrong(int(starts[line]), line, "", _COLUMNS, detail, "correct the line, or make the file anew"))
+        starts, ends, numbers = starts[good], ends[good], numbers[good]
+    return Lines(chunk, starts, ends, tabs.reshape(len(starts), expected - 1), numbers), wrong, len(newlines)
 
 
 def _evenly_spread(tabs: Ints, starts: Ints, ends: Ints, each: int) -> bool:

@@ -8,13 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from genospark.core.calls import SAMPLE_BLOCK, Bytes, packed_bytes
-from genospark.ingest.vcf.chunks import read_chunks
+from genospark.ingest.vcf.chunks import Chunk, read_chunks
+from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out, refusal
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
-from genospark.ingest.vcf.hwe import hwe_p_values
 from genospark.ingest.vcf.lines import Ints, Lines, find_lines
 from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
+from genospark.ingest.vcf.tallies import TALLIES, Tallies, statistics, tally
 
+BLOCK = pa.struct([("calls", pa.binary()), ("haploid", pa.binary()), *((name, pa.int32()) for name in TALLIES)])
 PARSED_SCHEMA = pa.schema(
     [
         pa.field("contigName", pa.string(), nullable=False),
@@ -34,13 +36,16 @@ PARSED_SCHEMA = pa.schema(
         pa.field("nHet", pa.int32(), nullable=False),
         pa.field("nHomAlt", pa.int32(), nullable=False),
         pa.field("pValueHwe", pa.float64()),
-        pa.field("calls", pa.list_(pa.binary()), nullable=False),
+        pa.field("blocks", pa.list_(BLOCK), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
     ]
 )
-"""Columns of ``variants`` as ``genospark.schema`` describes them, and ``calls``: one binary for each block of people."""
+"""Columns of ``variants`` as ``genospark.schema`` describes them; what ``genotypes`` says of each block of people; and ``line``, the number
+of the record's line in the split, from 0."""
+END_BEFORE_POS = "INFO END lies before POS: the length of REF is used"
 
 
-def parse_split(split: Split) -> Iterator[pa.RecordBatch]:
+def parse_split(split: Split, findings: Findings | None = None, quarantine: bool = False) -> Iterator[pa.RecordBatch]:
     """Read the records of a split, one row per biallelic variant, in the order of the file.
 
     Multi-allelic records are split as ``bcftools norm -m-`` does: the other alternate alleles of a genotype count as the
@@ -48,22 +53,56 @@ def parse_split(split: Split) -> Iterator[pa.RecordBatch]:
     with ``calls``; ``bcftools`` also counts the called allele of a half call (``./1``) in AC and AN. A haploid call of the alternate
     allele is one copy; it is in neither ``nHet`` nor ``nHomAlt`` nor the Hardy-Weinberg test.
 
+    Args:
+        split: The split.
+        findings: Takes up what is found besides the rows; complete once all batches are read.
+        quarantine: Leave bad records out and add them to ``findings``, instead of ending with the first.
+
     Yields:
         Batches of ``PARSED_SCHEMA``, each of about 16 MiB of text.
 
     Raises:
-        InputError: A line cannot be read; the message names file, line and reason.
+        InputError: The file is damaged or, without ``quarantine``, a line cannot be read; the message names file, line and reason.
     """
+    findings = Findings() if findings is None else findings
     for chunk in read_chunks(split):
-        lines = find_lines(chunk)
-        if len(lines):
-            yield _batch(lines)
+        before = findings.lines
+        batch, wrong = _read(chunk, findings)
+        if wrong:
+            if not quarantine:
+                raise refusal(chunk, wrong[0], before)
+            findings.bad += [left_out(chunk, entry, before) for entry in wrong]
+        # The next chunk is read before these names are bound again.
+        del chunk, wrong
+        if batch is not None:
+            yield batch
+        del batch
 
 
-def _batch(lines: Lines) -> pa.RecordBatch:
+def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list[Wrong]]:
+    """The rows of the lines that can be read, and what is wrong with the others, in the order of the file.
+
+    A check refuses all lines that it finds wrong at once, so what is left is read again a few times at most, and only where there are
+    bad lines.
+    """
+    lines, wrong, n_lines = find_lines(chunk)
+    findings.records += len(lines) + len(wrong)
+    batch = None
+    while len(lines) and batch is None:
+        try:
+            batch = _batch(lines, findings)
+        except BadLinesError as bad:
+            wrong += bad.wrong
+            lines = lines.without(bad.wrong)
+    findings.lines += n_lines
+    return batch, sorted(wrong, key=lambda entry: entry.start)
+
+
+def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
     n = lines.chunk.split.n_samples
     sites = read_sites(lines)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
+    _note(findings, sites)
     record, alternates = _rows(sites)
     take = pa.array(record)
     columns: dict[str, pa.Array] = {
@@ -76,10 +115,20 @@ def _batch(lines: Lines) -> pa.RecordBatch:
         "qual": sites.qual.take(take),
         "filters": sites.filters.take(take),
         "splitFromMultiAllelic": pa.array(sites.n_alternates[record] > 1),
-        **_statistics(calls, n),
-        "calls": _blocks(calls.packed, n),
+        **block_columns(calls, n),
+        "line": pa.array(lines.numbers[record] + findings.lines),
     }
     return pa.record_batch([columns[field.name].cast(field.type) for field in PARSED_SCHEMA], schema=PARSED_SCHEMA)
+
+
+def _note(findings: Findings, sites: Sites) -> None:
+    if sites.n_unusable_ends:
+        findings.warnings[END_BEFORE_POS] += sites.n_unusable_ends
+    contigs = sites.contig.dictionary_encode()
+    last = np.full(len(contigs.dictionary), -1, np.int64)
+    np.maximum.at(last, contigs.indices.to_numpy(), sites.start)
+    for name, position in zip(contigs.dictionary.to_pylist(), last.tolist(), strict=True):
+        findings.contigs[name] = max(position, findings.contigs.get(name, -1))
 
 
 def _rows(sites: Sites) -> tuple[Ints, pa.ListArray]:
@@ -90,32 +139,38 @@ def _rows(sites: Sites) -> tuple[Ints, pa.ListArray]:
     return record, pa.ListArray.from_arrays(pa.array(offsets), sites.alternates.flatten())
 
 
-def _statistics(calls: Calls, n: int) -> dict[str, pa.Array]:
-    n_one, n_hom_alt, n_missing = calls.counts.T
-    n_haploid, n_haploid_alt = calls.haploid.T
-    n_called = n - n_missing
-    allele_count, n_alleles = n_one + 2 * n_hom_alt, 2 * n_called - n_haploid
-    n_het = n_one - n_haploid_alt
-    n_hom_ref = n_called - n_haploid - n_het - n_hom_alt
-    with np.errstate(invalid="ignore"):
-        frequency, call_rate = allele_count / n_alleles, n_called / np.full_like(n_called, n)
-    return {
-        "nCalled": pa.array(n_called),
-        "callRate": pa.array(call_rate, from_pandas=True),
-        "alleleCount": pa.array(allele_count),
-        "nAllelesCalled": pa.array(n_alleles),
-        "alleleFrequency": pa.array(frequency, from_pandas=True),
-        "nHet": pa.array(n_het),
-        "nHomAlt": pa.array(n_hom_alt),
-        "pValueHwe": pa.array(hwe_p_values(n_hom_ref, n_het, n_hom_alt), from_pandas=True),
-    }
+def block_columns(calls: Calls, n: int) -> dict[str, pa.Array]:
+    """Statistics of each row over all ``n`` people, and its blocks of people."""
+    rows = len(calls.packed)
+    firsts = range(0, n, SAMPLE_BLOCK)
+    blocks = [_block(calls, first, min(SAMPLE_BLOCK, n - first)) for first in firsts]
+    found = [counts for _, counts in blocks]
+    zeros = np.zeros(rows, np.int64)
+    total = Tallies(*(sum((getattr(counts, name) for counts in found), zeros) for name in TALLIES))
+    entries = pa.chunked_array([array for array, _ in blocks], BLOCK).combine_chunks()
+    if len(blocks) > 1:
+        # From one block after another to one row after another.
+        entries = entries.take(pa.array(np.arange(rows * len(blocks)).reshape(len(blocks), rows).T.ravel()))
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * len(blocks))
+    return statistics(total, n) | {"blocks": pa.ListArray.from_arrays(offsets, entries)}
 
 
-def _blocks(packed: Bytes, n: int) -> pa.ListArray:
-    """Cut each row of packed calls into blocks of people, without a copy."""
-    rows, row_bytes = packed.shape
-    within = np.minimum(np.arange(-(-n // SAMPLE_BLOCK)) * packed_bytes(SAMPLE_BLOCK), row_bytes)
-    offsets = np.append(np.add.outer(np.arange(rows) * row_bytes, within).ravel(), packed.size).astype(np.int32)
-    data = pa.py_buffer(np.ascontiguousarray(packed))
-    binaries = pa.BinaryArray.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), data])
-    return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * len(within)), binaries)
+def _block(calls: Calls, first: int, n: int) -> tuple[pa.StructArray, Tallies]:
+    """One block of people, from the first: the rows' structs, and their counts."""
+    packed = np.ascontiguousarray(calls.packed[:, first // 4 : first // 4 + packed_bytes(n)])
+    bits = np.ascontiguousarray(calls.haploid_bits[:, first // 8 : first // 8 + -(-n // 8)])
+    has = bits.any(axis=1)
+    rows, bits = calls.haploid_rows[has], bits[has]
+    counts = tally(packed, n, rows, bits)
+    marks = np.full(len(packed), -1, np.int64)
+    marks[rows] = np.arange(len(rows))
+    haploid = _binaries(bits).take(pa.array(marks, mask=marks < 0))
+    columns = [_binaries(packed), haploid, *(pa.array(getattr(counts, name).astype(np.int32)) for name in TALLIES)]
+    return pa.StructArray.from_arrays(columns, [field.name for field in BLOCK]), counts
+
+
+def _binaries(rows: Bytes) -> pa.BinaryArray:
+    """Each row as one binary, without a copy."""
+    offsets = np.arange(len(rows) + 1, dtype=np.int64) * rows.shape[1]
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(rows)]
+    return pa.BinaryArray.from_buffers(pa.binary(), len(rows), buffers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ import pyarrow.compute as pc
 from genospark.ingest.vcf.lines import Ints, Lines
 
 Bools = npt.NDArray[np.bool_]
-log = logging.getLogger("genospark.ingest.vcf")
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Sites:
         qual: QUAL, Phred-scaled; null for a dot.
         filters: FILTER, split at semicolons; empty for a dot.
         has_genotypes: True where FORMAT begins with GT.
+        n_unusable_ends: Records whose INFO END lies before POS and was not used.
     """
 
     contig: pa.StringArray
@@ -41,6 +40,7 @@ class Sites:
     qual: pa.DoubleArray
     filters: pa.ListArray
     has_genotypes: Bools
+    n_unusable_ends: int
 
     @property
     def n_alternates(self) -> Ints:
@@ -52,7 +52,7 @@ def read_sites(lines: Lines) -> Sites:
     """Read and check CHROM to FORMAT.
 
     Raises:
-        InputError: A value is not what the VCF specification allows in that column.
+        BadLinesError: Values are not what the VCF specification allows in that column.
     """
     contig, reference, alternates = _text(lines, 0, "CHROM"), _text(lines, 3, "REF"), _text(lines, 4, "ALT")
     start = _integer(lines, _text(lines, 1, "POS"), "POS", "positive integer (or 0 for a telomere)") - 1
@@ -60,21 +60,23 @@ def read_sites(lines: Lines) -> Sites:
     _check(lines, pc.match_substring_regex(alternates, r"^[^,\s]+(,[^,\s]+)*$"), "ALT has an empty allele", "ALT")
     dot_among = pc.match_substring_regex(alternates, r"^\.,|,\.,|,\.$")
     _check(lines, pc.invert(dot_among), "ALT has a dot among other alleles", "ALT")
+    end, n_unusable = _end(lines, start, reference)
     return Sites(
         contig=contig,
         start=start,
-        end=_end(lines, start, reference),
+        end=end,
         names=_split(_text(lines, 2, "ID"), ";"),
         reference=reference,
         alternates=_split(alternates, ","),
         qual=_qual(lines),
         filters=_split(_text(lines, 6, "FILTER"), ";"),
         has_genotypes=_has_genotypes(lines),
+        n_unusable_ends=n_unusable,
     )
 
 
 def _check(lines: Lines, right: pa.BooleanArray, reason: str, column: str) -> None:
-    lines.refuse(~right.to_numpy(zero_copy_only=False), reason, f"correct the {column} column, or leave the record out")
+    lines.refuse(~right.to_numpy(zero_copy_only=False), column, reason, f"correct the {column} column, or leave the record out")
 
 
 def _text(lines: Lines, index: int, name: str) -> pa.StringArray:
@@ -82,7 +84,7 @@ def _text(lines: Lines, index: int, name: str) -> pa.StringArray:
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
-        lines.refuse(np.array([not _is_utf8(v) for v in column.cast(pa.binary())]), f"{name} is not UTF-8", "convert to UTF-8")
+        lines.refuse(np.array([not _is_utf8(v) for v in column.cast(pa.binary())]), name, f"{name} is not UTF-8", "convert to UTF-8")
     _check(lines, pc.not_equal(pc.binary_length(column), 0), f"{name} is empty", name)
     return column
 
@@ -118,25 +120,24 @@ def _qual(lines: Lines) -> pa.DoubleArray:
     return pc.cast(pc.utf8_ltrim(pc.if_else(pc.equal(column, "."), None, column), "+"), pa.float64())
 
 
-def _end(lines: Lines, start: Ints, reference: pa.StringArray) -> Ints:
+def _end(lines: Lines, start: Ints, reference: pa.StringArray) -> tuple[Ints, int]:
+    """Exclusive ends, and the number of records whose INFO END cannot be used."""
     end: Ints = start + pc.binary_length(reference).to_numpy(zero_copy_only=False)
     info = lines.column(7).cast(pa.binary())
     stated = np.flatnonzero(pc.match_substring(info, "END=").to_numpy(zero_copy_only=False))
     if not len(stated):
-        return end
+        return end, 0
     found = pc.struct_field(pc.extract_regex(info.take(pa.array(stated)), r"(?:^|;)END=(?P<end>[^;]*)"), [0])
     known = pc.and_(pc.is_valid(found), pc.not_equal(found, b".")).to_numpy(zero_copy_only=False).astype(bool)
     stated, values = stated[known], found.filter(pa.array(known))
     wrong = np.zeros(len(lines), bool)
     wrong[stated] = ~pc.match_substring_regex(values, "^[0-9]{1,18}$").to_numpy(zero_copy_only=False)
-    lines.refuse(wrong, "INFO END is not a positive integer", "correct END, or leave it out")
+    lines.refuse(wrong, "INFO", "INFO END is not a positive integer", "correct END, or leave it out")
     ends = values.cast(pa.string()).cast(pa.int64()).to_numpy(zero_copy_only=False)
     # As htslib: an END before POS (seen with breakends) says nothing about the length of the record.
     usable = ends > start[stated]
-    if not usable.all():
-        log.warning("%s: INFO END lies before POS in %d records; their REF is used", lines.chunk.split.path, (~usable).sum())
     end[stated[usable]] = ends[usable]
-    return end
+    return end, int((~usable).sum())
 
 
 def _has_genotypes(lines: Lines) -> Bools:

@@ -36,7 +36,7 @@ def sites(table: pa.Table) -> list[list[str]]:
             "." if row["qual"] is None else f"{row['qual']:g}",
             ";".join(row["filters"]) or ".",
         ]
-        for row in table.drop(["calls"]).to_pylist()
+        for row in table.drop(["blocks"]).to_pylist()
     ]
 
 
@@ -144,7 +144,7 @@ def test_cohort_hardy_weinberg(tmp_path: Path) -> None:
     at = lines[0].index("P")
     expected = {line[1]: float(line[at]) for line in lines[1:]}
     compared = 0
-    for row in read(COHORT).drop(["calls"]).to_pylist():
+    for row in read(COHORT).drop(["blocks"]).to_pylist():
         key = f"{row['contigName']}:{row['start'] + 1}:{row['referenceAllele']}:{''.join(row['alternateAlleles'])}"
         if not row["splitFromMultiAllelic"] and key in expected:
             assert row["pValueHwe"] == pytest.approx(expected[key], rel=2e-5, abs=1e-300), key

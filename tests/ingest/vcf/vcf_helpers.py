@@ -66,7 +66,8 @@ def read(path: Path, target_bytes: int = 1 << 40) -> pa.Table:
 def dosages(table: pa.Table, n: int) -> np.ndarray:
     """(rows, n) calls: the bits of each binary, lowest first, in pairs."""
     rows = []
-    for blocks in table.column("calls").to_pylist():
+    for entries in table.column("blocks").to_pylist():
+        blocks = [entry["calls"] for entry in entries]
         for i, block in enumerate(blocks):
             people = min(16384, n - 16384 * i)
             assert len(block) == -(-people // 4)

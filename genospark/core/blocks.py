@@ -1,0 +1,47 @@
+"""Calls of some people out of packed blocks of people, variant by variant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from genospark.core.calls import MISSING, SAMPLE_BLOCK, Bytes, packed_rows, unpack
+
+KEY = ("contigName", "start", "referenceAllele", "alternateAllele")
+
+
+def by_variant(genotypes: DataFrame) -> DataFrame:
+    """One row a variant that has an alternate allele: contigName, start, referenceAllele, alternateAllele, blocks.
+
+    Args:
+        genotypes: Rows of ``genotypes``.
+    """
+    key = (*KEY[:3], f.col("alternateAlleles")[0].alias(KEY[3]))
+    blocks = f.collect_list(f.struct("sampleBlock", "calls")).alias("blocks")
+    return genotypes.where("size(alternateAlleles) = 1").groupBy(*key).agg(blocks)
+
+
+def gather(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Bytes:
+    """Calls of chosen people; missing where a variant has no block of theirs.
+
+    Args:
+        blocks: For each variant a list of structs (sampleBlock, calls), in any order.
+        columns: `sampleIndex` of each person.
+
+    Returns:
+        (variants, people) uint8: copies of the alternate allele, or 3 for missing.
+    """
+    calls = np.full((len(blocks), len(columns)), MISSING, np.uint8)
+    variant = np.repeat(np.arange(len(blocks)), blocks.value_lengths().to_numpy())
+    entries = blocks.flatten()
+    block, packed = entries.field("sampleBlock").to_numpy(), entries.field("calls")
+    wanted, within = np.divmod(columns, SAMPLE_BLOCK)
+    for one in np.unique(wanted):
+        here, people = np.flatnonzero(block == one), np.flatnonzero(wanted == one)
+        if len(here):
+            rows = packed_rows(packed.take(pa.array(here)).to_pylist())
+            calls[np.ix_(variant[here], people)] = unpack(rows, 4 * rows.shape[1])[:, within[people]]
+    return calls

@@ -1,0 +1,71 @@
+"""Whose genotypes a batch's files hold: files of the same people make one sample set, other people make another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genospark.errors import InputError
+from genospark.ingest.batches import OVERLAP, SHOWN
+from genospark.ingest.vcf import VcfHeader
+
+
+@dataclass(frozen=True)
+class SampleSets:
+    """People of a batch.
+
+    Attributes:
+        people: Of each set, in the order of its blocks.
+        of_file: Set of each file.
+        columns: Of each file, places of its set's people among its own; None where these are all, in order.
+        replaced: People of other batches whose genotypes this one replaces.
+    """
+
+    people: list[tuple[str, ...]]
+    of_file: list[int]
+    columns: list[NDArray[np.int64] | None]
+    replaced: frozenset[str] = frozenset()
+
+
+def arrange(headers: Sequence[VcfHeader], others: frozenset[str], on_overlap: str) -> SampleSets:
+    """Sorts files into sample sets, and gives everyone whom two sets have to one of them.
+
+    Args:
+        headers: Of the batch's files.
+        others: People of other batches.
+        on_overlap: refuse; keep, what is there or comes first; replace it.
+
+    Raises:
+        InputError: People stand in two sets or batches, and that is to be refused.
+    """
+    order: dict[frozenset[str], VcfHeader] = {}
+    for header in headers:
+        order.setdefault(frozenset(header.sample_ids), header)
+    owner: dict[str, int] = dict.fromkeys(others, -1) if on_overlap == "keep" else {}
+    taken = set(others)
+    for number, (names, header) in enumerate(order.items()):
+        columns = [str(column) for column, person in enumerate(header.sample_ids, 10) if person in taken]
+        if columns and on_overlap == "refuse":
+            listed = ", ".join(columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
+            raise InputError(f"{header.path}: another batch or file has {len(columns)} of its people, of columns {listed}", OVERLAP)
+        for person in header.sample_ids:
+            if on_overlap == "replace":
+                owner[person] = number
+            else:
+                owner.setdefault(person, number)
+        taken |= names
+    people = [tuple(one for one in first.sample_ids if owner[one] == number) for number, first in enumerate(order.values())]
+    numbers = {names: number for number, names in enumerate(order)}
+    of_file = [numbers[frozenset(header.sample_ids)] for header in headers]
+    columns = [_columns(header.sample_ids, people[number]) for header, number in zip(headers, of_file, strict=True)]
+    return SampleSets(people, of_file, columns, others & frozenset(owner) if on_overlap == "replace" else frozenset())
+
+
+def _columns(own: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.int64] | None:
+    if own == wanted:
+        return None
+    place = {name: index for index, name in enumerate(own)}
+    return np.array([place[name] for name in wanted], np.int64)

@@ -1,0 +1,55 @@
+"""``export``: a plain copy of the tables for programs that do not read Delta."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pyspark.sql import SparkSession
+
+from genospark.core.config import StageConfig
+from genospark.core.progress import log, step
+from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError, TableError
+from genospark.schema import TABLES
+
+
+class ExportConfig(StageConfig):
+    """Settings of ``export``.
+
+    Attributes:
+        out: Folder to write, a folder a table.
+        format: parquet, partitioned as the tables are.
+        tables: Which tables; all where empty.
+    """
+
+    out: str | None = None
+    format: Literal["parquet"] = "parquet"
+    tables: list[str] = []
+
+
+def export(config: ExportConfig, spark: SparkSession) -> str:
+    """Writes the committed rows of tables as plain files.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: No folder is given, or a table is not known.
+        TableError: The folder holds something, or a table is not there.
+    """
+    if config.out is None:
+        raise ConfigError("no folder is given", "name it with --set out=DIR")
+    if unknown := [name for name in config.tables if name not in TABLES]:
+        raise ConfigError(f"no table {unknown[0]}", f"the tables are {', '.join(TABLES)}")
+    out = Path(config.out).resolve()
+    if out.exists() and any(out.iterdir()):
+        raise TableError(f"{out}: holds files already", "name a new folder")
+    warehouse = Warehouse(spark, config.warehouse)
+    names = config.tables or [name for name in TABLES if warehouse.has(name) or (name == "runs" and warehouse.committed())]
+    for name in names:
+        with step(f"export: {name}"):
+            writer = warehouse.read(name).write
+            writer.partitionBy(*TABLES[name].partitions).parquet(str(out / name))
+    log.info("export: %d tables in %s", len(names), out)
+    return str(out)

@@ -1,0 +1,99 @@
+"""``migrate``: tables that an older release wrote, brought to the present version of the dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from genospark.core import ledger
+from genospark.core.calls import packed_rows, unpack
+from genospark.core.config import StageConfig
+from genospark.core.progress import log
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import TableError
+from genospark.ingest.batches import BatchConfig
+from genospark.ingest.blocks import TALLY_SUMS, with_blocks
+from genospark.schema import table
+
+# What tables in parts for each batch were before they were in parts.
+FIRST_BATCH = BatchConfig.model_fields["batch"].default
+
+
+class MigrateConfig(StageConfig):
+    """Settings of ``migrate``: none of its own."""
+
+
+def migrate(config: MigrateConfig, spark: SparkSession) -> str:
+    """Rewrites every table that is of an older version.
+
+    Returns:
+        The run's id; nothing where every table is of the present version.
+
+    Raises:
+        TableError: There is no way from a table's version to the present one.
+    """
+    warehouse = Warehouse(spark, config.warehouse)
+    older = {
+        part: version
+        for part, run in warehouse.committed().items()
+        if (version := ledger.schema_version(warehouse.location(part), run["version"])) != table(part).version
+    }
+    if not older:
+        log.info("migrate: every table is of the present version")
+        return ""
+    facts = {part: f"{version} to {table(part).version}" for part, version in older.items()}
+    return run_stage("migrate", config, warehouse, lambda run: _migrate(run, older), facts=facts, alone=True)
+
+
+def _migrate(run: Run, older: dict[str, int]) -> None:
+    for part, version in older.items():
+        entry = table(part)
+        rows = run.warehouse.read_as_is(part).drop("runId")
+        for step in range(version, entry.version):
+            if (entry.name, step) not in MIGRATIONS:
+                raise TableError(f"`{part}`: no way from version {step} to {entry.version}", f"run `{entry.stage}` again")
+            rows = MIGRATIONS[entry.name, step](rows)
+        target = f"{entry.name}/{FIRST_BATCH}" if entry.parts == "batch" and "/" not in part else part
+        run.write(target, rows)
+        if target != part:
+            run.remove(part)
+    run.note(tables=sorted(older))
+
+
+def _as_it_is(rows: DataFrame) -> DataFrame:
+    return rows
+
+
+def _samples_1(rows: DataFrame) -> DataFrame:
+    return rows.withColumn("batch", f.lit(FIRST_BATCH))
+
+
+def _genotypes_1(rows: DataFrame) -> DataFrame:
+    """Counts the calls. Version 1 did not keep which were of one allele: they count as diploid."""
+    wider = rows.withColumn("haploid", f.lit(None).cast("binary"))
+    for name in TALLY_SUMS:
+        wider = wider.withColumn(name, f.lit(0))
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            # Blocks of one length together: the last one may be shorter.
+            lengths = np.array([len(calls) for calls in batch.column("calls").to_pylist()])
+            for length in np.unique(lengths).tolist():
+                part = batch.filter(pa.array(lengths == length))
+                codes = unpack(packed_rows(part.column("calls").to_pylist()), 4 * length)
+                yield with_blocks(part, codes, np.zeros(codes.shape, bool))
+
+    return wider.mapInArrow(work, wider.schema)
+
+
+MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
+    ("samples", 1): _samples_1,
+    ("genotypes", 1): _genotypes_1,
+    **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
+}
+"""From a table and its version to the next version."""

@@ -1,0 +1,102 @@
+"""``withdraw``: people taken out of every table, and of the tables' history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from genospark.core.config import StageConfig
+from genospark.core.locks import writing
+from genospark.core.progress import step
+from genospark.core.runlog import Run, run_stage
+from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError, InputError
+from genospark.ingest.withdrawal import clear_genotypes, recount
+from genospark.schema import table
+from genospark.upkeep.history import forget_all, settle
+from genospark.upkeep.lineage import made_from
+
+# Taken out block by block, with what follows for `variants`.
+_BLOCKS = ("samples", "genotypes")
+_PARENTS = ("fatherId", "motherId")
+
+
+class WithdrawConfig(StageConfig):
+    """Settings of ``withdraw``.
+
+    Attributes:
+        samples: Text file with one sampleId a line.
+    """
+
+    samples: str | None = None
+
+
+def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
+    """Takes people out of every table and removes all older versions of the tables, which held them.
+
+    Calls of theirs become missing; variants that nobody else carried go. Input files, written VCFs and trained models stay: the run's
+    notes list the runs, models and scores that were made from these people.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        ConfigError: No list is given.
+        InputError: The list cannot be read, or nobody on it is in any table.
+    """
+    if config.samples is None:
+        raise ConfigError("no people are given", "name a file of sample ids, one a line, with --set samples=PATH")
+    path = Path(config.samples)
+    people = _listed(path)
+    warehouse = Warehouse(spark, config.warehouse)
+    run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]}, alone=True)
+    with writing(warehouse.path, "withdraw", alone=True), step("withdraw: removing older versions"):
+        forget_all(warehouse.path)
+    return run_id
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        people = sorted({line.strip() for line in path.read_text().splitlines() if line.strip()})
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})", "check the path given to samples") from None
+    if not people:
+        raise InputError(f"{path}: names nobody", "write one sampleId a line")
+    return people
+
+
+def _withdraw(run: Run, path: Path, people: list[str]) -> None:
+    warehouse = run.warehouse
+    names = f.broadcast(warehouse.spark.createDataFrame([(person,) for person in people], "sampleId string"))
+    about = [part for part in warehouse.committed() if "sampleId" in table(part).names]
+    found: dict[str, set[str]] = {}
+    for part in about:
+        rows = warehouse.read_parts([part])
+        with step(f"withdraw: looking into {part}"):
+            theirs = {row[0] for row in rows.join(names, "sampleId").select("sampleId").distinct().collect()}
+        parents = [column for column in _PARENTS if column in rows.columns]
+        if theirs or (parents and not _of_parents(rows, parents, people).isEmpty()):
+            found[part] = theirs
+    if not found:
+        raise InputError(f"{path}: none of its {len(people)} people is in a table of {warehouse.path}", "check how they are named")
+    known = set().union(*found.values())
+    run.note(people=len(known), people_not_found=len(people) - len(known), **made_from(warehouse, set(found)))
+    if any(table(part).name == "samples" for part in found):
+        clear_genotypes(run, known)
+        recount(run)
+    for part in found:
+        if table(part).name not in _BLOCKS:
+            left = warehouse.read_parts([part]).drop("runId").join(names, "sampleId", "leftanti")
+            for parent in (column for column in _PARENTS if column in left.columns):
+                left = left.withColumn(parent, f.when(~f.col(parent).isin(people), f.col(parent)))
+            if left.isEmpty() and "/" in part:
+                run.remove(part)
+            else:
+                run.write(part, left)
+    settle(run)
+
+
+def _of_parents(rows: DataFrame, parents: list[str], people: list[str]) -> DataFrame:
+    return rows.where(" or ".join(f"{column} in ({', '.join(repr(person) for person in people)})" for column in parents))
