@@ -47,10 +47,10 @@ def arrange(headers: Sequence[VcfHeader], others: frozenset[str], on_overlap: st
     owner: dict[str, int] = dict.fromkeys(others, -1) if on_overlap == "keep" else {}
     taken = set(others)
     for number, (names, header) in enumerate(order.items()):
-        columns = [str(column) for column, person in enumerate(header.sample_ids, 10) if person in taken]
-        if columns and on_overlap == "refuse":
-            listed = ", ".join(columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
-            raise InputError(f"{header.path}: another batch or file has {len(columns)} of its people, of columns {listed}", OVERLAP)
+        shared = [str(column) for column, person in enumerate(header.sample_ids, 10) if person in taken]
+        if shared and on_overlap == "refuse":
+            listed = ", ".join(shared[:SHOWN]) + (", ..." if len(shared) > SHOWN else "")
+            raise InputError(f"{header.path}: another batch or file has {len(shared)} of its people, of columns {listed}", OVERLAP)
         for person in header.sample_ids:
             if on_overlap == "replace":
                 owner[person] = number

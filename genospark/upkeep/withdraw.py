@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
 from genospark.core.config import StageConfig
@@ -20,7 +20,8 @@ from genospark.upkeep.lineage import made_from
 
 # Taken out block by block, with what follows for `variants`.
 _BLOCKS = ("samples", "genotypes")
-_PARENTS = ("fatherId", "motherId")
+# Columns that may name somebody else; a family without a name of its own has that of one of its people.
+_PARENTS, _FAMILY = ("fatherId", "motherId"), "familyId"
 
 
 class WithdrawConfig(StageConfig):
@@ -36,8 +37,8 @@ class WithdrawConfig(StageConfig):
 def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     """Takes people out of every table and removes all older versions of the tables, which held them.
 
-    Calls of theirs become missing; variants that nobody else carried go. Input files, written VCFs and trained models stay: the run's
-    notes list the runs, models and scores that were made from these people.
+    Calls of theirs become missing; variants that nobody else carried go. Input files (and their names in ``runs``), written VCFs and
+    trained models stay: the run's notes list the runs, models and scores that were made from these people.
 
     Returns:
         The run's id.
@@ -76,8 +77,7 @@ def _withdraw(run: Run, path: Path, people: list[str]) -> None:
         rows = warehouse.read_parts([part])
         with step(f"withdraw: looking into {part}"):
             theirs = {row[0] for row in rows.join(names, "sampleId").select("sampleId").distinct().collect()}
-        parents = [column for column in _PARENTS if column in rows.columns]
-        if theirs or (parents and not _of_parents(rows, parents, people).isEmpty()):
+        if theirs or not _naming(rows, people).isEmpty():
             found[part] = theirs
     if not found:
         raise InputError(f"{path}: none of its {len(people)} people is in a table of {warehouse.path}", "check how they are named")
@@ -91,6 +91,9 @@ def _withdraw(run: Run, path: Path, people: list[str]) -> None:
             left = warehouse.read_parts([part]).drop("runId").join(names, "sampleId", "leftanti")
             for parent in (column for column in _PARENTS if column in left.columns):
                 left = left.withColumn(parent, f.when(~f.col(parent).isin(people), f.col(parent)))
+            if _FAMILY in left.columns:
+                other = f.min("sampleId").over(Window.partitionBy(_FAMILY))
+                left = left.withColumn(_FAMILY, f.when(f.col(_FAMILY).isin(people), other).otherwise(f.col(_FAMILY)))
             if left.isEmpty() and "/" in part:
                 run.remove(part)
             else:
@@ -98,5 +101,9 @@ def _withdraw(run: Run, path: Path, people: list[str]) -> None:
     settle(run)
 
 
-def _of_parents(rows: DataFrame, parents: list[str], people: list[str]) -> DataFrame:
-    return rows.where(" or ".join(f"{column} in ({', '.join(repr(person) for person in people)})" for column in parents))
+def _naming(rows: DataFrame, people: list[str]) -> DataFrame:
+    """Rows in which somebody else is named."""
+    named = f.lit(False)
+    for column in (name for name in (*_PARENTS, _FAMILY) if name in rows.columns):
+        named = named | f.col(column).isin(people)
+    return rows.where(named)
