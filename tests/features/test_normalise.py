@@ -161,6 +161,7 @@ def copied(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_risk_examples_hold_normalised_expression(copied: str, spark: SparkSession) -> None:
     settings = {"expression_transform": "log+quantile", "hidden_factors": 2, "expression_filling": "knn", "fit_people": 150}
     build_features(BuildRiskFeaturesConfig(warehouse=copied, variants=50, expression=20, **settings), spark)
@@ -216,6 +217,7 @@ def test_people_are_scored_as_they_were_when_trained_on(cohort: Cohort, spark: S
     assert (scores[1].loc[scores[1]["sampleId"] != person, "expressionCoverage"] == 0).all()
 
 
+@pytest.mark.slow
 def test_expression_examples_hold_normalised_targets(copied: str, cohort: Cohort, spark: SparkSession) -> None:
     settings = {"expression_transform": "inverse-normal", "expression_filling": "knn", "filling_neighbours": 4}
     build_expression(BuildExpressionFeaturesConfig(warehouse=copied, panel=8, variants="none", **settings), spark)
