@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--warehouse", metavar="DIR", help="folder of the tables; needed here or in --config")
         if entries[0].inputs:
             command.add_argument("--input", action="append", metavar="PATH", help=entries[0].inputs)
+        command.set_defaults(own=[option.replace("-", "_") for option in entries[0].options])
         for option in entries[0].options:
             command.add_argument(f"--{option}", metavar=option.upper(), help=f"the setting {option.replace('-', '_')}")
         if job.startswith("ingest-"):
@@ -124,8 +125,7 @@ def _flags(options: argparse.Namespace) -> dict[str, object]:
         flags["warehouse"] = options.warehouse
     if getattr(options, "input", None):
         flags["inputs"] = options.input
-    entry = next((entry for entry in [*STAGES.values(), *UPKEEP.values()] if entry.job == options.command), None)
-    for name in ("mode", "max_bad", *(option.replace("-", "_") for option in (entry.options if entry else ()))):
+    for name in ("mode", "max_bad", *getattr(options, "own", ())):
         if getattr(options, name, None) is not None:
             flags[name] = getattr(options, name)
     if options.rerun:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -34,14 +37,36 @@ def gather(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Bytes:
     Returns:
         (variants, people) uint8: copies of the alternate allele, or 3 for missing.
     """
-    calls = np.full((len(blocks), len(columns)), MISSING, np.uint8)
+
+    def widen(packed: pa.BinaryArray) -> Bytes:
+        rows = packed_rows(packed.to_pylist())
+        return unpack(rows, 4 * rows.shape[1])
+
+    return gather_field(blocks, "calls", widen, columns, MISSING)
+
+
+def gather_field(
+    blocks: pa.ListArray, field: str, widen: Callable[[pa.BinaryArray], NDArray[Any]], columns: NDArray[np.int64], missing: int
+) -> NDArray[Any]:
+    """What a field of blocks says of chosen people.
+
+    Args:
+        blocks: For each variant a list of structs with `sampleBlock` and the field.
+        field: Its name.
+        widen: From values of one block to an array (values, people of the block).
+        columns: `sampleIndex` of each person.
+        missing: Stands where a variant has no block of a person's.
+
+    Returns:
+        (variants, people) uint8.
+    """
+    found = np.full((len(blocks), len(columns)), missing, np.uint8)
     variant = np.repeat(np.arange(len(blocks)), blocks.value_lengths().to_numpy())
     entries = blocks.flatten()
-    block, packed = entries.field("sampleBlock").to_numpy(), entries.field("calls")
+    block, values = entries.field("sampleBlock").to_numpy(), entries.field(field)
     wanted, within = np.divmod(columns, SAMPLE_BLOCK)
     for one in np.unique(wanted):
         here, people = np.flatnonzero(block == one), np.flatnonzero(wanted == one)
         if len(here):
-            rows = packed_rows(packed.take(pa.array(here)).to_pylist())
-            calls[np.ix_(variant[here], people)] = unpack(rows, 4 * rows.shape[1])[:, within[people]]
-    return calls
+            found[np.ix_(variant[here], people)] = widen(values.take(pa.array(here)))[:, within[people]]
+    return found

@@ -19,7 +19,8 @@ from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features.builds import check_shared
 from genospark.features.genotype_labels import label
-from genospark.features.split import SPLITS, dealt, families_of
+from genospark.features.people import with_families
+from genospark.features.split import SPLITS, dealt
 
 _TRUTH = "sampleId string, contigName string, start bigint, referenceAllele string, alternateAllele string, copies int"
 
@@ -88,10 +89,7 @@ def _people(warehouse: Warehouse, windows: DataFrame, config: BuildVariantFeatur
     """Everyone with reads and genotypes: sampleId, sampleIndex, split."""
     people: pd.DataFrame = windows.select("sampleId").distinct().join(warehouse.read("samples"), "sampleId").drop("runId").toPandas()
     people = people.sort_values("sampleIndex", ignore_index=True)
-    families = people["sampleId"]
-    if warehouse.has("pedigree"):
-        pedigree: pd.DataFrame = warehouse.read("pedigree").drop("runId").toPandas()
-        families = people["sampleId"].map(families_of(pedigree)).fillna(people["sampleId"])
+    families = with_families(warehouse, people)["familyId"]
     if families.nunique() < len(SPLITS):
         raise TableError(
             f"{warehouse.path}: reads and genotypes of {families.nunique()} families, at least {len(SPLITS)} are needed",

@@ -58,8 +58,10 @@ def _settled(run: Run, name: str, rows: DataFrame, config: BatchConfig, key: lis
         if not count:
             return rows
         if config.on_overlap == "refuse":
-            found = [row[0] for row in both.select(key[0]).distinct().orderBy(key[0]).limit(SHOWN).collect()]
-            raise overlap(name, found, both.select(key[0]).distinct().count())
+            people = both.select(key[0]).distinct()
+            n_people = people.count()
+            listed = ", ".join(row[0] for row in people.orderBy(key[0]).limit(SHOWN).collect()) + (", ..." if n_people > SHOWN else "")
+            raise InputError(f"`{name}`: another batch has values of {n_people} of these people: {listed}", OVERLAP)
         run.note(**{f"{name}_{config.on_overlap}": count})
         if config.on_overlap == "keep":
             return rows.join(held.distinct(), key, "leftanti")
@@ -69,12 +71,3 @@ def _settled(run: Run, name: str, rows: DataFrame, config: BatchConfig, key: lis
         return rows
     finally:
         both.unpersist()
-
-
-def overlap(name: str, people: list[str], count: int) -> InputError:
-    """The error of people whom two batches have."""
-    listed = ", ".join(people[:SHOWN]) + (", ..." if count > SHOWN else "")
-    return InputError(
-        f"`{name}`: another batch has values of {count} of these people: {listed}",
-        OVERLAP,
-    )

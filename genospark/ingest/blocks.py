@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from genospark.core.blocks import gather, gather_field
 from genospark.core.calls import MISSING, SAMPLE_BLOCK, Bytes, pack, packed_rows, unpack
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.parse import BLOCK, PARSED_SCHEMA, block_columns
@@ -102,21 +103,11 @@ def repacked(batch: pa.RecordBatch, columns: NDArray[np.int64], first: int, sche
         first: Number of the first new block.
         schema: Columns of the result.
     """
-    entries = batch.column("blocks").flatten()
-    variant = np.repeat(np.arange(len(batch)), batch.column("blocks").value_lengths().to_numpy())
-    old = entries.field("sampleBlock").to_numpy()
+    blocks = batch.column("blocks")
     for number, start in enumerate(range(0, len(columns), SAMPLE_BLOCK)):
-        wanted, within = np.divmod(columns[start : start + SAMPLE_BLOCK], SAMPLE_BLOCK)
-        codes = np.full((len(batch), len(wanted)), MISSING, np.uint8)
-        haploid = np.zeros(codes.shape, bool)
-        for one in np.unique(wanted):
-            here, people = pa.array(np.flatnonzero(old == one)), np.flatnonzero(wanted == one)
-            if not len(here):
-                continue
-            rows = packed_rows(entries.field("calls").take(here).to_pylist())
-            place = np.ix_(variant[here], people)
-            codes[place] = unpack(rows, 4 * rows.shape[1])[:, within[people]]
-            haploid[place] = _haploid(entries.field("haploid").take(here), 4 * rows.shape[1])[:, within[people]]
+        wanted = columns[start : start + SAMPLE_BLOCK]
+        codes = gather(blocks, wanted)
+        haploid = gather_field(blocks, "haploid", lambda bits: _haploid(bits, SAMPLE_BLOCK), wanted, 0).view(bool)
         made = block_columns(_calls(codes, haploid), len(wanted))["blocks"].flatten()
         numbers = {"sampleBlock": pa.array(np.full(len(batch), first + number, np.int32))}
         found = {name: made.field(name) for name in ("calls", "haploid", *TALLY_SUMS)} | numbers

@@ -25,9 +25,12 @@ def parts_now(run: Run, name: str, but: str = "") -> list[str]:
 
 def rows_now(run: Run, name: str) -> DataFrame:
     """Rows of a table as they will be once the run is committed."""
-    mine = {entry.table: entry for entry in run.outputs}
-    found = (run.warehouse.written(mine[part]) if part in mine else run.warehouse.read_parts([part]) for part in parts_now(run, name))
-    return reduce(DataFrame.unionByName, found)
+    return reduce(DataFrame.unionByName, (_part_now(run, part) for part in parts_now(run, name)))
+
+
+def _part_now(run: Run, part: str) -> DataFrame:
+    mine = next((entry for entry in run.outputs if entry.table == part), None)
+    return run.warehouse.written(mine) if mine else run.warehouse.read_parts([part])
 
 
 def clear_genotypes(run: Run, people: Collection[str]) -> None:
@@ -65,9 +68,7 @@ def recount(run: Run) -> None:
         private = counted.where("alleleCount = 0").select(*KEY).join(carried, KEY, "leftsemi").persist()
         if not private.isEmpty():
             for part in parts_now(run, "genotypes"):
-                rows = next((warehouse.written(entry) for entry in run.outputs if entry.table == part), None)
-                rows = warehouse.read_parts([part]) if rows is None else rows
-                run.write(part, rows.drop("runId").join(private, KEY, "leftanti"))
+                run.write(part, _part_now(run, part).drop("runId").join(private, KEY, "leftanti"))
         run.write("variants", counted.join(private, KEY, "leftanti"))
     finally:
         counted.unpersist()
