@@ -13,6 +13,7 @@ from genospark.stages import STAGES, UPKEEP, stage
 
 _DEMO = "run all stages on a simulated cohort"
 _RUN = "run the stages that a file lists, in one Spark session"
+_KEY = "make the key of the names that people have in tables"
 _SQL = "query the tables of a warehouse; prints the first 100 rows, or all with --csv"
 
 
@@ -53,8 +54,11 @@ def parser() -> argparse.ArgumentParser:
     sql = commands.add_parser("sql", help=_SQL, description=_SQL)
     sql.add_argument("--warehouse", required=True, metavar="DIR", help="folder of the tables")
     sql.add_argument("--csv", action="store_true", help="print every row as CSV")
+    sql.add_argument("--crosswalk", metavar="DIR", help="folder of the crosswalk, which is a table then: sampleId, originalId")
     sql.add_argument("--engine", choices=("spark", "duckdb"), default="spark", help="DuckDB answers within a second and needs no Java")
     sql.add_argument("query", help="SQL over the tables' names, in the engine's dialect")
+    key = commands.add_parser("key", help=_KEY, description=_KEY)
+    key.add_argument("file", type=Path, metavar="FILE", help="file to write; keep it where tables are not, and never lose it")
     return top
 
 
@@ -81,16 +85,21 @@ def _dispatch(options: argparse.Namespace) -> None:
 
     environment.pin()
     configure_logging()
-    if options.command == "sql":
+    if options.command == "key":
+        from genospark.core.pseudonyms import new_key
+
+        new_key(options.file)
+        print(f"{options.file}: use it with: export GENOSPARK_KEY_FILE={options.file.resolve()}")
+    elif options.command == "sql":
         if options.engine == "duckdb":
             from genospark.sql import duck
 
-            duck.query(options.warehouse, options.query, options.csv)
+            duck.query(options.warehouse, options.query, options.csv, options.crosswalk)
         else:
             from genospark.core.session import session
             from genospark.sql import query
 
-            query(session("genospark sql"), options.warehouse, options.query, options.csv)
+            query(session("genospark sql"), options.warehouse, options.query, options.csv, options.crosswalk)
     elif options.command in ("demo", "run"):
         from genospark import pipeline
         from genospark.core.config import load

@@ -31,8 +31,8 @@ class StageConfig(Settings):
     rerun: bool = False
 
     def identity(self) -> dict[str, Any]:
-        """What decides the stage's result, inputs apart: a warehouse that is moved stays the same."""
-        return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs"})
+        """What decides the stage's result, inputs and keys apart: a warehouse that is moved stays the same."""
+        return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs", "pseudonyms"})
 
 
 def _add_to_one(fractions: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -44,6 +44,7 @@ class Run:
         stage: Name of the stage.
         run_id: Hash of stage, inputs, configuration and code.
         notes: Counts and warnings, kept in ``runs``.
+        shown: What ``runs`` has instead of the paths of files that are called by a person.
     """
 
     stage: str
@@ -53,6 +54,7 @@ class Run:
     inputs: list[Input]
     notes: dict[str, Any] = field(default_factory=dict)
     outputs: list[Written] = field(default_factory=list)
+    shown: dict[str, str] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def write(self, name: str, rows: DataFrame) -> None:
@@ -71,14 +73,23 @@ class Run:
         self.notes |= counts
         log.info("%s: %s", self.stage, ", ".join(f"{key} {value}" for key, value in counts.items()))
 
+    def _configuration(self) -> dict[str, Any]:
+        values = self.config.model_dump(mode="json")
+        if self.shown:
+            values["inputs"] = [self.shown.get(str(Path(entry).resolve()), entry) for entry in values["inputs"]]
+        return values
+
     def commit(self) -> None:
         """Writes the row of ``runs`` that makes what was written visible."""
         self.warehouse.commit(
             {
                 "runId": self.run_id,
                 "stage": self.stage,
-                "configuration": json.dumps(self.config.model_dump(mode="json"), sort_keys=True),
-                "inputs": [{"path": entry.path, "sizeBytes": entry.size_bytes, "sha256": entry.sha256} for entry in self.inputs],
+                "configuration": json.dumps(self._configuration(), sort_keys=True),
+                "inputs": [
+                    {"path": self.shown.get(entry.path, entry.path), "sizeBytes": entry.size_bytes, "sha256": entry.sha256}
+                    for entry in self.inputs
+                ],
                 "outputs": [asdict(entry) for entry in self.outputs],
                 "notes": json.dumps(self.notes, sort_keys=True, default=str),
                 "referenceBuild": getattr(self.config, "reference_build", None),

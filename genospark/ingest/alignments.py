@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,10 +16,11 @@ from pyspark.sql import functions as f
 from genospark.core.config import expand
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
-from genospark.core.runlog import Run, run_stage
+from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest.batches import BatchConfig, write_batch
+from genospark.ingest.people import People, run_about_people
 from genospark.ingest.reads import (
     AlignmentHeader,
     ReadFilters,
@@ -82,20 +84,33 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
         raise ConfigError("no reference is given", "name the FASTA file with --set reference=PATH")
     reference = expand([config.reference])[0]
     bed = expand([config.regions]) if config.regions else []
+    people = People(config)
     headers = [read_alignment_header(path) for path in files]
-    people: dict[str, str] = {}
+    seen: dict[str, str] = {}
     check_fasta_index(reference)
     for header in headers:
         check_reference(header, reference)
         check_index(header)
-        if header.sample_id in people:
-            raise InputError(f"{header.path}: reads of the same person as {people[header.sample_id]}", "merge them (`samtools merge`)")
-        people[header.sample_id] = header.path
+        if header.sample_id in seen:
+            raise InputError(f"{header.path}: reads of the same person as {seen[header.sample_id]}", "merge them (`samtools merge`)")
+        seen[header.sample_id] = header.path
+    # Files of one person each are often called by the person.
+    shown = {header.path: _renamed(header.path, header.sample_id, name) for header, name in zip(headers, people.named(seen), strict=True)}
+    headers = [replace(header, sample_id=name) for header, name in zip(headers, people.named(seen), strict=True)]
     intervals = read_bed(bed[0]) if bed else None
     regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
     warehouse = Warehouse(spark, config.warehouse)
     read = {"reads": files, "reference": [reference], "regions": bed}
-    return run_stage("ingest-reads", config, warehouse, lambda run: _ingest(run, config, reference, regions, headers), files=read)
+
+    def work(run: Run) -> None:
+        run.shown = shown
+        _ingest(run, config, reference, regions, headers)
+
+    return run_about_people("ingest-reads", config, warehouse, people, work, read)
+
+
+def _renamed(path: str, sample_id: str, name: str) -> str:
+    return str(Path(path).with_name(re.sub(rf"(?<![A-Za-z0-9]){re.escape(sample_id)}(?![A-Za-z0-9])", name, Path(path).name)))
 
 
 def read_bed(path: Path) -> list[tuple[str, int, int]]:

@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from genospark.core.runlog import Run, run_stage
+from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.expression_tables import Block, check_blocks_of, has_genes_as_rows, read_blocks_of
+from genospark.ingest.people import People, run_about_people
 from genospark.ingest.pseudobulk import UNIT, PseudobulkSettings, count_cells, read_pseudobulk
 from genospark.ingest.quarantine import REJECT, collected, read_in_worker
 from genospark.ingest.roles import by_role
@@ -59,12 +60,13 @@ def ingest_expression(config: IngestExpressionConfig, spark: SparkSession) -> st
         InputError: A file is not an expression table or holds no counts of single cells, or does not go with the sample sheet.
         ConfigError: An input's role is not known.
     """
+    people = People(config)
     roles = by_role(config.inputs, ROLES, needed=("expression",))
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-expression", config, warehouse, lambda run: _ingest(run, config, roles), files=roles)
+    return run_about_people("ingest-expression", config, warehouse, people, lambda run: _ingest(run, config, roles, people), roles)
 
 
-def _ingest(run: Run, config: IngestExpressionConfig, roles: dict[str, list[Path]]) -> None:
+def _ingest(run: Run, config: IngestExpressionConfig, roles: dict[str, list[Path]], people: People) -> None:
     spark, files, sheet = run.warehouse.spark, roles["expression"], None
     if sheets := roles.get("samples"):
         if len(sheets) > 1:
@@ -76,8 +78,7 @@ def _ingest(run: Run, config: IngestExpressionConfig, roles: dict[str, list[Path
             for index in batch.column("id").to_pylist():
                 yield from read_in_worker(files[index], config, partial(read_expression, files[index], config, sheet=sheet))
 
-    read = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, f"{ROWS}, {REJECT}").repartition("sampleId")
-    read = read.sortWithinPartitions("sampleId", "geneId").persist()
+    read = spark.range(0, len(files), 1, numPartitions=len(files)).mapInArrow(work, f"{ROWS}, {REJECT}").repartition("sampleId").persist()
     try:
         rows, rejects = collected(read, config)
         twice = rows.groupBy("sampleId", "geneId", "cellType", "state").count().where("count > 1").limit(1).collect()
@@ -90,7 +91,7 @@ def _ingest(run: Run, config: IngestExpressionConfig, roles: dict[str, list[Path
         if sheet:
             left_out = sum(not has_genes_as_rows(Path(path)) for path, _ in rejects.found)
             sheet.check_used(rows.select(*KEYS).distinct().toPandas(), left_out)
-        write_batch(run, "expression", rows, config, KEYS)
+        write_batch(run, "expression", people.named_rows(rows).sortWithinPartitions("sampleId", "geneId"), config, KEYS)
         seen = rows.selectExpr("count(distinct sampleId)", "count(distinct geneId)").collect()[0]
         run.note(people=seen[0], genes=seen[1])
         _note_cells(run, config, [path for path in files if path.suffix == H5AD])

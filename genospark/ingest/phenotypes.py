@@ -11,10 +11,11 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from genospark.core.config import Settings
-from genospark.core.runlog import Run, run_stage
+from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError, RecordError
 from genospark.ingest.batches import BatchConfig, write_batch
+from genospark.ingest.people import People, run_about_people
 from genospark.ingest.quarantine import Rejects
 from genospark.ingest.roles import by_role
 from genospark.ingest.tabular import numbers, read_table, read_text, refuse_values, require, unique
@@ -63,12 +64,13 @@ def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> st
         InputError: A file is not what its role says.
         ConfigError: An input's role is not known.
     """
+    people = People(config)
     roles = by_role(config.inputs, ROLES, needed=("phenotypes",))
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-phenotypes", config, warehouse, lambda run: _ingest(run, config, roles), files=roles)
+    return run_about_people("ingest-phenotypes", config, warehouse, people, lambda run: _ingest(run, config, roles, people), roles)
 
 
-def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]]) -> None:
+def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path]], people: People) -> None:
     rejects = Rejects(config)
 
     def read(role: str, key: list[str], reader: Callable[[Path, frozenset[int]], pd.DataFrame]) -> pd.DataFrame:
@@ -86,6 +88,9 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
         pedigree = read("pedigree", ["sampleId"], read_pedigree)
         written.append(("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
     for name, frame, schema in written:
+        for column in (column for column in PED_COLUMNS[:4] if column in frame):
+            known = frame[column].notna()
+            frame.loc[known, column] = people.named(frame.loc[known, column])
         _write(run, config, name, frame, schema)
     rejects.publish(run)
     counts = labels.groupby("disease")["label"].agg(["sum", "count"])

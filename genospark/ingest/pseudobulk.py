@@ -117,8 +117,8 @@ def read_pseudobulk(path: Path, settings: PseudobulkSettings, cell_type: str, st
             sums[rows] += (picks @ block).toarray()
     totals = sums.sum(axis=1)
     if not totals.all():
-        key = ", ".join(groups.keys.iloc[int(np.argmin(totals))])
-        raise InputError(f"{path}: the cells of {key} have no counts at all", "leave empty droplets out, or check `pseudobulk.layer`")
+        key = " ".join(groups.keys.iloc[int(np.argmin(totals))][KEYS[1:]])
+        raise InputError(f"{path}: somebody's cells ({key}) have no counts at all", "leave empty droplets out, or check `pseudobulk.layer`")
     return groups.keys, genes, sums / totals[:, None] * 1e6
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pandas as pd
 from pyspark import StorageLevel
@@ -12,11 +13,12 @@ from pyspark.sql import functions as f
 from genospark.core.calls import SAMPLE_BLOCK
 from genospark.core.config import expand
 from genospark.core.progress import step
-from genospark.core.runlog import Run, run_stage
+from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.ingest import builds, quarantine, withdrawal
 from genospark.ingest.batches import BatchConfig
 from genospark.ingest.merged import STATISTICS, merged
+from genospark.ingest.people import People, run_about_people
 from genospark.ingest.sample_sets import SampleSets, arrange
 from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
 from genospark.ingest.vcf_rows import REPEATED, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
@@ -48,10 +50,12 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
             genome builds.
     """
     files = expand(config.inputs)
+    people = People(config)
     headers = [read_header(path) for path in files]
+    headers = [replace(header, sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
     builds.check_headers(headers)
     warehouse = Warehouse(spark, config.warehouse)
-    return run_stage("ingest-vcf", config, warehouse, lambda run: _ingest(run, config, headers), files={"vcf": files})
+    return run_about_people("ingest-vcf", config, warehouse, people, lambda run: _ingest(run, config, headers), {"vcf": files})
 
 
 def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None:

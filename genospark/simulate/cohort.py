@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genospark.core.pseudonyms import KEY_BYTES
 from genospark.errors import ConfigError
 from genospark.simulate.alleles import Contig
 from genospark.simulate.ancestry import POPULATIONS
@@ -146,6 +147,8 @@ def simulate_cohort(config: SimulateConfig, out: Path, progress: Callable[[str],
     progress("files of the cohort")
     _write_group(config, drawn, files, "cohort", drawn.people.cohort)
     write_fasta(files.reference, drawn.contigs)
+    # No secret, as nobody is real: the same seed makes the same tables.
+    files.key.write_text(f"{stream(config.seed, 'pseudonyms').bytes(KEY_BYTES).hex()}\n")
     _write_genes(config, drawn, files)
     _write_truth(config, drawn, files.truth)
     write_reads(config, drawn.contigs, drawn.people, files, progress)

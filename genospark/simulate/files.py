@@ -31,6 +31,7 @@ class SimulatedFiles:
         gene_terms: Terms of genes, geneId and termId: NA for a gene that was looked at and has none, no line for one not looked at.
         single_cell: Counts of single cells of some of the cohort, where asked for.
         reference: FASTA with a .fai next to it; fresh people share the cohort's.
+        key: Key of the pseudonyms, the same for the same seed; fresh people share the cohort's.
         truth: Folder with variants.tsv, genes.tsv, network.tsv, gene_terms.tsv and people.tsv, about everyone, and reads.tsv.
         fresh: Files of the fresh people, where asked for.
     """
@@ -46,6 +47,7 @@ class SimulatedFiles:
     gene_terms: Path
     single_cell: Path
     reference: Path
+    key: Path
     truth: Path
     fresh: SimulatedFiles | None = None
 
@@ -64,6 +66,7 @@ class SimulatedFiles:
             gene_terms=root / "gene_terms.tsv",
             single_cell=root / "single_cell.h5ad",
             reference=root / "reference.fa",
+            key=root / "pseudonym.key",
             truth=root / "truth",
             fresh=fresh,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from genospark.core import ledger
+from genospark.core import crosswalk, ledger
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES, Table
 from genospark.sql.printed import SHOWN_ROWS, print_csv, show_first
@@ -25,19 +25,22 @@ _TYPES = {
 }
 
 
-def query(warehouse: str, text: str, csv: bool = False) -> None:
+def query(warehouse: str, text: str, csv: bool = False, names: str | None = None) -> None:
     """Runs a query over the committed tables and prints its result.
 
     Args:
         warehouse: Folder of the tables.
         text: DuckDB's SQL; tables go by their names.
         csv: Print every row as CSV instead of a table of the first ones.
+        names: Folder of the crosswalk; it is a table `crosswalk` then.
 
     Raises:
-        TableError: The warehouse has no tables.
+        TableError: The warehouse has no tables, or the folder no crosswalk.
         ConfigError: The query is wrong.
     """
     with connect(warehouse) as connection:
+        if names:
+            connection.execute(f"CREATE VIEW crosswalk AS SELECT DISTINCT * FROM read_parquet({_listed(crosswalk.files(names))})")
         try:
             found = connection.sql(text)
             if found is None:
@@ -86,10 +89,15 @@ def _select(table: Table, location: str, version: int | None) -> str:
     )
     if not paths:
         return f"SELECT {columns} WHERE false"
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     kinds = {column.name: _type(column.type) for column in table.columns if column.name in table.partitions}
     hive = f", hive_types = {{{', '.join(f'{name}: {kind}' for name, kind in kinds.items())}}}" if kinds else ""
-    return f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = {str(bool(kinds)).lower()}{hive})"
+    return (
+        f"SELECT {columns} FROM read_parquet({_listed(paths)}, union_by_name = true, hive_partitioning = {str(bool(kinds)).lower()}{hive})"
+    )
+
+
+def _listed(paths: list[str]) -> str:
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
 
 
 def _type(spark: str) -> str:

@@ -9,12 +9,13 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
 from genospark.sql.printed import SHOWN_ROWS, print_csv, show_first
 
 
-def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> None:
+def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False, names: str | None = None) -> None:
     """Runs a query over the committed tables and prints its result.
 
     Args:
@@ -22,14 +23,17 @@ def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> 
         warehouse: Folder of the tables.
         text: Spark SQL; tables go by their names.
         csv: Print every row as CSV instead of a table of the first ones.
+        names: Folder of the crosswalk; it is a table `crosswalk` then.
 
     Raises:
-        TableError: The warehouse has no tables.
+        TableError: The warehouse has no tables, or the folder no crosswalk.
         ConfigError: The query is wrong.
     """
-    names = Warehouse(spark, warehouse).create_views()
-    if not names:
+    views = Warehouse(spark, warehouse).create_views()
+    if not views:
         raise TableError(f"{warehouse}: no tables there", "ingest something first, or name another folder with --warehouse")
+    if names:
+        spark.read.parquet(*crosswalk.files(names)).distinct().createOrReplaceTempView("crosswalk")
     try:
         rows = spark.sql(text)
         if csv:
@@ -40,5 +44,5 @@ def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False) -> 
     except (PySparkException, Py4JJavaError) as error:
         causes = re.findall(r"^Caused by: [\w.$]+: (.*)$", str(error), re.MULTILINE)
         reason = causes[-1] if causes else str(error).strip().splitlines()[0]
-        raise ConfigError(f"the query is wrong: {reason}", f"the tables are {', '.join(names)}; `DESCRIBE <table>` lists columns") from None
+        raise ConfigError(f"the query is wrong: {reason}", f"the tables are {', '.join(views)}; `DESCRIBE <table>` lists columns") from None
     show_first(rows.columns, [list(row) for row in first])

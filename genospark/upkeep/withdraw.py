@@ -7,9 +7,11 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
+from genospark.core import crosswalk
 from genospark.core.config import StageConfig
 from genospark.core.locks import writing
 from genospark.core.progress import step
+from genospark.core.pseudonyms import PseudonymSettings, read_key
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
@@ -28,14 +30,16 @@ class WithdrawConfig(StageConfig):
     """Settings of ``withdraw``.
 
     Attributes:
-        samples: Text file with one sampleId a line.
+        samples: Text file with one person a line, by original id or by sampleId.
+        pseudonyms: As the stages that read their files were told.
     """
 
     samples: str | None = None
+    pseudonyms: PseudonymSettings = PseudonymSettings()
 
 
 def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
-    """Takes people out of every table and removes all older versions of the tables, which held them.
+    """Takes people out of every table and of the crosswalk, and removes all older versions of the tables, which held them.
 
     Calls of theirs become missing; variants that nobody else carried go. Input files (and their names in ``runs``), written VCFs and
     trained models stay: the run's notes list the runs, models and scores that were made from these people.
@@ -50,10 +54,11 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     if config.samples is None:
         raise ConfigError("no people are given", "name a file of sample ids, one a line, with --set samples=PATH")
     path = Path(config.samples)
-    people = _listed(path)
+    people = sorted(set(read_key(config.pseudonyms).of(_listed(path))))
     warehouse = Warehouse(spark, config.warehouse)
     run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]}, alone=True)
     with writing(warehouse.path, "withdraw", alone=True), step("withdraw: removing older versions"):
+        crosswalk.withdraw(config.pseudonyms.crosswalk_of(config.warehouse), people)
         forget_all(warehouse.path)
     return run_id
 
@@ -64,7 +69,7 @@ def _listed(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})", "check the path given to samples") from None
     if not people:
-        raise InputError(f"{path}: names nobody", "write one sampleId a line")
+        raise InputError(f"{path}: names nobody", "write one id a line")
     return people
 
 
