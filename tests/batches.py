@@ -12,6 +12,7 @@ import pysam
 import pysam.bcftools
 
 from genospark.core.blocks import by_variant, gather
+from genospark.core.pseudonyms import PseudonymSettings, read_key
 from genospark.core.storage import Warehouse
 
 KEY = ["contigName", "start", "referenceAllele", "alternateAllele"]
@@ -72,11 +73,12 @@ BLOCKS = pa.list_(pa.struct([("sampleBlock", pa.int32()), ("calls", pa.binary())
 def of_warehouse(warehouse: Warehouse, people: Sequence[str]) -> pd.DataFrame:
     """The same of a warehouse's tables."""
     samples = warehouse.read("samples").toPandas().set_index("sampleId")["sampleIndex"]
-    assert sorted(samples.index) == sorted(people)
+    named = read_key(PseudonymSettings()).of(people)
+    assert sorted(samples.index) == sorted(named)
     assert samples.is_unique
     rows = by_variant(warehouse.read("genotypes")).toPandas()
     blocks = pa.array([list(own) for own in rows["blocks"]], BLOCKS)
-    rows["copies"] = gather(blocks, samples[list(people)].to_numpy(np.int64)).tolist()
+    rows["copies"] = gather(blocks, samples[named].to_numpy(np.int64)).tolist()
     variants = warehouse.read("variants").selectExpr("*", "alternateAlleles[0] as alternateAllele").toPandas()
     both = rows.drop(columns="blocks").merge(variants[[*KEY, *COUNTS, "callRate"]], on=KEY, how="outer", validate="one_to_one")
     assert np.allclose(both["callRate"], both["nCalled"] / len(people))

@@ -13,6 +13,8 @@ from genospark.core.session import session
 from genospark.core.storage import Warehouse
 from genospark.pipeline import run_stages
 
+# Of nobody real.
+os.environ["GENOSPARK_KEY"] = "the key of all tests, which is no secret"
 # Tests start many short JVMs: the quick compiler alone halves what they cost.
 os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 

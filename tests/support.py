@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from genospark.core import crosswalk
+from genospark.core.pseudonyms import PseudonymSettings, read_key
 from genospark.core.storage import Warehouse
 from genospark.pipeline import PipelineConfig, demo_config
 from genospark.tasks.bundles import last_version
@@ -39,8 +44,24 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small_config(warehouse: Path) -> PipelineConfig:
-    config = demo_config(str(warehouse))
-    return config.model_copy(update={"stages": {name: (settings or {}) | SMALL.get(name, {}) for name, settings in config.stages.items()}})
+    """The demo's, smaller; people are named with the key of all tests."""
+    stages = {name: (settings or {}) | SMALL.get(name, {}) for name, settings in demo_config(str(warehouse)).stages.items()}
+    for settings in stages.values():
+        settings.get("pseudonyms", {}).pop("key_file", None)
+    return PipelineConfig(warehouse=str(warehouse), stages=stages)
+
+
+def people(*ids: str) -> list[str]:
+    """Their pseudonyms, under the key of all tests."""
+    return read_key(PseudonymSettings()).of(ids)
+
+
+def originals(crosswalk_folder: Path | str) -> dict[str, str]:
+    """Original id of each pseudonym, as the crosswalk has it."""
+    rows = pd.concat(map(pd.read_parquet, crosswalk.files(str(crosswalk_folder)))).drop_duplicates()
+    assert rows["sampleId"].is_unique
+    assert rows["originalId"].is_unique
+    return dict(zip(rows["sampleId"], rows["originalId"], strict=True))
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,18 @@ class Cohort:
     @property
     def files(self) -> Path:
         return self.path / "input"
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Original id of each pseudonym."""
+        return originals(self.path / "crosswalk")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table's rows, people by their original ids."""
+        rows = self.warehouse.read(name).toPandas()
+        for column in {"sampleId", "familyId", "fatherId", "motherId"} & set(rows):
+            rows[column] = rows[column].map(self.names)
+        return rows
 
     @property
     def bundle(self) -> Path:

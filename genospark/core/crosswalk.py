@@ -15,15 +15,15 @@ from genospark.errors import TableError
 COLUMNS = pa.schema([("sampleId", pa.string()), ("originalId", pa.string())])
 
 
-def write(location: str, part: str, names: Mapping[str, str]) -> None:
+def write(location: str, part: str, originals: Mapping[str, str]) -> None:
     """Replaces a part of the crosswalk; nothing of what it held before stays.
 
     Args:
         location: Folder of the crosswalk.
         part: Name of the part.
-        names: Pseudonym of each original id.
+        originals: Original id of each pseudonym.
     """
-    rows = pa.Table.from_pydict({"sampleId": list(names.values()), "originalId": list(names)}, schema=COLUMNS)
+    rows = pa.Table.from_pydict({"sampleId": list(originals), "originalId": list(originals.values())}, schema=COLUMNS)
     _replace(f"{location}/{part}", rows)
 
 

@@ -8,7 +8,7 @@ import pysam
 import pytest
 import statsmodels.api as sm
 from scipy import stats
-from support import Cohort
+from support import Cohort, people
 
 from genospark.features.association import associate, expression_values, variant_values
 from genospark.features.selection import best
@@ -38,7 +38,7 @@ def _score_test(copies: np.ndarray, label: np.ndarray, covariates: np.ndarray) -
 
 def test_p_values_equal_an_independent_score_test(cohort: Cohort) -> None:
     warehouse = cohort.warehouse
-    samples = warehouse.read("samples").orderBy("sampleIndex").toPandas()
+    samples = cohort.table("samples").sort_values("sampleIndex")
     chosen = samples.iloc[5:200:2]
     random = np.random.default_rng(3)
     labels = pd.DataFrame({"a": random.integers(0, 2, len(chosen)).astype(float), "b": random.integers(0, 2, len(chosen)).astype(float)})
@@ -70,7 +70,7 @@ def test_filters_count_the_rarer_allele_and_calls(cohort: Cohort) -> None:
     copies = np.stack(everyone["values"].to_list()).sum(axis=1)
     assert copies.min() > 39
     assert (2 * samples - copies).min() > 39
-    dosages = _dosages(str(cohort.files / "genotypes.vcf.gz"), list(cohort.warehouse.read("samples").toPandas()["sampleId"]))
+    dosages = _dosages(str(cohort.files / "genotypes.vcf.gz"), list(cohort.table("samples")["sampleId"]))
     rarer = {key: min(np.nansum(row), 2 * (~np.isnan(row)).sum() - np.nansum(row)) for key, row in dosages.items()}
     kept = set(everyone[["contigName", "start", "referenceAllele", "alternateAllele"]].itertuples(index=False, name=None))
     assert {key for key, count in rarer.items() if count >= 40} == {key for key in kept if key in rarer}
@@ -78,12 +78,12 @@ def test_filters_count_the_rarer_allele_and_calls(cohort: Cohort) -> None:
 
 def test_expression_values_are_transformed_and_filled(cohort: Cohort) -> None:
     raw = pd.read_csv(cohort.files / "expression.tsv.gz", sep="\t")
-    people = sorted(raw["sampleId"].unique())[:50]
-    order = pd.DataFrame({"sampleId": people, "place": range(50)})
+    chosen = sorted(raw["sampleId"].unique())[:50]
+    order = pd.DataFrame({"sampleId": people(*chosen), "place": range(50)})
     made = expression_values(cohort.warehouse.read("expression"), order, "log1p").toPandas()
     row = made.iloc[3]
     here = raw[(raw["cellType"] == row["cellType"]) & (raw["state"] == row["state"])].set_index("sampleId")
-    expected = np.log1p(here.loc[people, row["geneId"]])
+    expected = np.log1p(here.loc[chosen, row["geneId"]])
     assert row["mean"] == pytest.approx(expected.mean())
     assert row["standardDeviation"] == pytest.approx(expected.std(ddof=0))
     assert np.allclose(row["values"], expected.fillna(expected.mean()))

@@ -29,7 +29,7 @@ def raw(cohort: Cohort) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def examples(cohort: Cohort) -> pd.DataFrame:
-    return cohort.warehouse.read("expressionExamples").toPandas().set_index(["sampleId", "cellType"]).sort_index()
+    return cohort.table("expressionExamples").set_index(["sampleId", "cellType"]).sort_index()
 
 
 def test_the_panel_covers_what_is_left() -> None:
@@ -107,7 +107,7 @@ def test_cis_variants_lie_near_their_targets(cohort: Cohort) -> None:
 
 
 def test_people_stand_where_they_stand_for_risk(cohort: Cohort, examples: pd.DataFrame) -> None:
-    risk = cohort.warehouse.read("riskExamples").select("sampleId", "split", "familyId").toPandas().set_index("sampleId")
+    risk = cohort.table("riskExamples").set_index("sampleId")[["split", "familyId"]]
     ours = examples.reset_index().drop_duplicates("sampleId").set_index("sampleId")[["split", "familyId"]]
     common = ours.index.intersection(risk.index)
     assert len(common) > 200

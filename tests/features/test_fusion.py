@@ -23,7 +23,7 @@ SETTINGS = {"variants": 100, "expression": 30}
 
 def test_vectors_hold_the_files_values(cohort: Cohort) -> None:
     spec = from_tables(cohort.warehouse)
-    examples = cohort.warehouse.read("riskExamples").toPandas().set_index("sampleId")
+    examples = cohort.table("riskExamples").set_index("sampleId")
     calls = pd.DataFrame(unpack(packed_rows(list(examples["calls"])), len(spec.variants)), index=examples.index)
     with pysam.VariantFile(str(cohort.files / "genotypes.vcf.gz")) as vcf:
         records = {(record.chrom, record.start): record for record in vcf}
@@ -46,7 +46,7 @@ def test_vectors_hold_the_files_values(cohort: Cohort) -> None:
 
 def test_labels_are_those_of_the_file(cohort: Cohort) -> None:
     spec = from_tables(cohort.warehouse)
-    examples = cohort.warehouse.read("riskExamples").toPandas().set_index("sampleId")
+    examples = cohort.table("riskExamples").set_index("sampleId")
     truth = pd.read_csv(cohort.files / "phenotypes.tsv", sep="\t").set_index("sampleId")
     labels = pd.DataFrame([np.frombuffer(row, "<f4") for row in examples["labels"]], index=examples.index, columns=spec.diseases)
     assert np.allclose(labels, truth.loc[labels.index, list(spec.diseases)], equal_nan=True)
@@ -55,7 +55,7 @@ def test_labels_are_those_of_the_file(cohort: Cohort) -> None:
 
 def test_nothing_about_held_out_people_changes_what_is_fitted(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     """Calls, covariates, labels and expression of validation and test people are replaced: the features stay the same."""
-    sides = cohort.warehouse.read("riskExamples").select("sampleId", "split").toPandas().set_index("sampleId")["split"]
+    sides = cohort.table("riskExamples").set_index("sampleId")["split"]
     held_out = set(sides.index[sides != "train"])
     random = np.random.default_rng(0)
     expression = pd.read_csv(cohort.files / "expression.tsv.gz", sep="\t")

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from scipy.stats import norm, rankdata
 from sklearn.decomposition import PCA
-from support import Cohort
+from support import Cohort, people
 
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
@@ -194,8 +194,8 @@ def test_people_are_scored_as_they_were_when_trained_on(cohort: Cohort, spark: S
     genes = raw.columns[3:]
     raw[genes] = (raw[genes] * 10).round()
     files = {}
-    people = {"all": set(raw["sampleId"]), "one": {raw["sampleId"].iloc[0]}}
-    for name, mine in people.items():
+    single = raw["sampleId"].iloc[0]
+    for name, mine in (("all", set(raw["sampleId"])), ("one", {single})):
         files[name] = tmp_path / f"{name}.csv"
         raw[raw["sampleId"].isin(mine)].to_csv(files[name], index=False, na_rep="NA")
     shutil.copytree(tmp_path / "all", tmp_path / "one")
@@ -210,7 +210,7 @@ def test_people_are_scored_as_they_were_when_trained_on(cohort: Cohort, spark: S
     version = last_version(Warehouse(spark, warehouse), "risk")
     score(ScoreRiskConfig(warehouse=other, bundle=f"{warehouse}/bundles/{version}"), spark)
     scores = [Warehouse(spark, path).read("riskScores").drop("runId").toPandas() for path in (warehouse, other)]
-    (person,) = people["one"]
+    (person,) = people(single)
     one, alone = (found[found["sampleId"] == person].sort_values("disease", ignore_index=True) for found in scores)
     pd.testing.assert_frame_equal(one, alone, rtol=1e-6)
     assert (one["expressionCoverage"] > 0.5).all()
@@ -226,7 +226,9 @@ def test_expression_examples_hold_normalised_targets(copied: str, cohort: Cohort
     assert spec.normaliser is not None
     assert spec.neighbours is not None
     assert spec.neighbours.shape == (len(spec.cell_types), spec.panel_width, 4)
-    examples = warehouse.read("expressionExamples").toPandas().set_index(["sampleId", "cellType"]).sort_index()
+    examples = warehouse.read("expressionExamples").toPandas()
+    examples["sampleId"] = examples["sampleId"].map(cohort.names)
+    examples = examples.set_index(["sampleId", "cellType"]).sort_index()
     raw = pd.read_csv(cohort.files / "expression.tsv.gz", sep="\t").set_index(["sampleId", "cellType", "state"])
     cell_type, state, gene = spec.cell_types[0], spec.states[0], spec.targets[0]
     values = raw.xs((cell_type, state), level=(1, 2))[gene]

@@ -9,6 +9,7 @@ import pysam.bcftools
 import pytest
 from batches import merged_by_bcftools, of_warehouse, same, write_subset, write_vcf
 from pyspark.sql import SparkSession
+from support import originals, people
 
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
@@ -81,14 +82,15 @@ def _expression(spark: SparkSession, warehouse: Path, rows: str, **settings: obj
     path.write_text(f"sampleId\tG1\n{rows}")
     ingest_expression(IngestExpressionConfig(warehouse=str(warehouse), inputs=[str(path)], **settings), spark)
     found = Warehouse(spark, str(warehouse)).read("expression").select("sampleId", "expressionValue").collect()
-    return sorted((row[0], row[1]) for row in found)
+    names = originals(f"{warehouse}-crosswalk")
+    return sorted((names[row[0]], row[1]) for row in found)
 
 
 def test_expression_of_batches_is_their_union(spark: SparkSession, tmp_path: Path) -> None:
     warehouse = tmp_path / "w"
     _expression(spark, warehouse, "p1\t1\np2\t2\n", batch="one")
     assert _expression(spark, warehouse, "p3\t3\n", batch="two") == [("p1", 1), ("p2", 2), ("p3", 3)]
-    with pytest.raises(InputError, match="1 of these people: p2"):
+    with pytest.raises(InputError, match=f"1 of these people: {people('p2')[0]}"):
         _expression(spark, warehouse, "p2\t5\np3\t6\n", batch="two")
     assert _expression(spark, warehouse, "p2\t5\np3\t6\n", batch="two", on_overlap="keep") == [("p1", 1), ("p2", 2), ("p3", 6)]
     assert _expression(spark, warehouse, "p2\t5\n", batch="two", on_overlap="replace") == [("p1", 1), ("p2", 5)]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+from support import originals
 
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
@@ -162,7 +163,8 @@ def test_a_sheet_goes_with_the_files_of_a_run(spark: SparkSession, tmp_path: Pat
     config = IngestExpressionConfig(warehouse=str(tmp_path / "w"), inputs=[str(path), f"samples={sheet}"], unit="counts")
     ingest_expression(config, spark)
     found = Warehouse(spark, config.warehouse).read("expression").drop("runId", "state").collect()
-    assert sorted((*row[:3], row[3]) for row in found) == ROWS
+    names = originals(f"{config.warehouse}-crosswalk")
+    assert sorted((names[row[0]], *row[1:4]) for row in found) == ROWS
     assert {row["expressionUnit"] for row in found} == {"counts"}
     with pytest.raises(InputError, match=r"x\.csv: line 5: no input file has a value of the sample"):
         ingest_expression(config.model_copy(update={"inputs": [str(path), f"samples={extra}"]}), spark)

@@ -44,7 +44,7 @@ def test_tsv_and_bed_of_the_same_values_give_the_same_rows(tmp_path: Path) -> No
 
 def test_expression_in_the_warehouse_is_that_of_the_file(cohort: Cohort) -> None:
     raw = pd.read_csv(cohort.files / "expression.tsv.gz", sep="\t")
-    table = cohort.warehouse.read("expression").toPandas()
+    table = cohort.table("expression")
     wide = table.pivot(index=["sampleId", "cellType", "state"], columns="geneId", values="expressionValue")
     expected = raw.set_index(["sampleId", "cellType", "state"]).sort_index()
     assert np.allclose(wide.sort_index()[expected.columns], expected, equal_nan=True)
@@ -52,10 +52,10 @@ def test_expression_in_the_warehouse_is_that_of_the_file(cohort: Cohort) -> None
 
 
 def test_covariates_and_pedigree_are_those_of_the_files(cohort: Cohort) -> None:
-    table = cohort.warehouse.read("covariates").toPandas().pivot(index="sampleId", columns="covariate", values="covariateValue")
+    table = cohort.table("covariates").pivot(index="sampleId", columns="covariate", values="covariateValue")
     raw = pd.read_csv(cohort.files / "covariates.tsv", sep="\t").set_index("sampleId")
     assert np.allclose(table, raw.loc[table.index, table.columns], equal_nan=True)
-    pedigree = cohort.warehouse.read("pedigree").toPandas().set_index("sampleId")
+    pedigree = cohort.table("pedigree").set_index("sampleId")
     raw = pd.read_csv(cohort.files / "pedigree.ped", sep="\t", dtype=str).set_index("sampleId")
     assert (pedigree["familyId"] == raw.loc[pedigree.index, "#familyId"]).all()
     assert pedigree["fatherId"].isna().sum() == (raw["fatherId"] == "0").sum()

@@ -63,7 +63,7 @@ def _scores(cohort: Cohort, spark: SparkSession, home: Path, vcf: str, expressio
 
 
 def _original(cohort: Cohort) -> pd.DataFrame:
-    return cohort.warehouse.read("riskScores").toPandas().set_index(KEY).sort_index()
+    return cohort.table("riskScores").set_index(KEY).sort_index()
 
 
 def test_exchanged_alleles_give_the_same_probabilities(

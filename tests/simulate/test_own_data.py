@@ -29,6 +29,7 @@ def test_liability_is_made_of_the_named_causes(cohort: Cohort, spark: SparkSessi
         for name in ("truth/people.tsv", "truth/variants.tsv", "truth/genes.tsv", "phenotypes.tsv")
     )
     assert people["sampleId"].tolist() == labels["sampleId"].tolist()
+    people["sampleId"] = people["sampleId"].map(cohort.names)
     wanted = {(row.contigName, row.start, row.referenceAllele): row.alternateAllele for row in variants.itertuples()}
     with pysam.VariantFile(str(cohort.files / "genotypes.vcf.gz")) as vcf:
         copies = {}

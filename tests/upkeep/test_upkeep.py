@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from batches import merged_by_bcftools, of_warehouse, same, write_subset, write_vcf
 from pyspark.sql import SparkSession
-from support import Cohort
+from support import Cohort, originals
 
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
@@ -39,8 +39,9 @@ def test_batches_joined_say_the_same_in_one_block(spark: SparkSession, tmp_path:
     found = Warehouse(spark, warehouse)
     everyone = [*FIRST, *SECOND]
     same(of_warehouse(found, everyone), merged_by_bcftools([a, b], everyone, tmp_path))
+    names = originals(f"{warehouse}-crosswalk")
     assert sorted(row[0] for row in found.read("samples").select("sampleIndex").collect()) == list(range(len(everyone)))
-    assert {(row["sampleId"][0], row["batch"]) for row in found.read("samples").collect()} == {("a", "one"), ("b", "two")}
+    assert {(names[row["sampleId"]][0], row["batch"]) for row in found.read("samples").collect()} == {("a", "one"), ("b", "two")}
     assert found.parts("genotypes") == ["genotypes/compacted"]
     # People of a batch that was joined are still taken out as before, calls of one allele counted right.
     (tmp_path / "ids").write_text("a0\nb1\n")
@@ -74,10 +75,16 @@ def test_people_withdrawn_are_in_no_table_and_no_file(cohort: Cohort, spark: Spa
     with_reads = cohort.warehouse.read("readQuality").select("sampleId").first()
     assert with_reads is not None
     people = sorted({child["fatherId"], with_reads[0]})
-    (tmp_path / "ids").write_text("\n".join([*people, "nobody"]) + "\n")
+    # One by the original id, the other by the name in the tables.
+    listed = [cohort.names[child["fatherId"]], with_reads[0], "nobody"]
+    (tmp_path / "ids").write_text("\n".join(listed) + "\n")
     words = [person.encode() for person in people]
     assert _bytes_with(copy / "tables", words)
-    withdraw(WithdrawConfig(warehouse=str(copy), samples=str(tmp_path / "ids")), spark)
+    assert _bytes_with(copy / "crosswalk", words)
+    settings = {"warehouse": str(copy), "samples": str(tmp_path / "ids"), "pseudonyms": {"crosswalk": str(copy / "crosswalk")}}
+    withdraw(WithdrawConfig(**settings), spark)
+    assert not _bytes_with(copy / "crosswalk", words)
+    assert len(originals(copy / "crosswalk")) == len(cohort.names) - len(people)
     # Names of input files, which are the user's, stay in `runs`.
     assert {path.relative_to(copy / "tables").parts[0] for path in _bytes_with(copy / "tables", words)} <= {"runs"}
     left = Warehouse(spark, str(copy))
@@ -94,7 +101,7 @@ def test_people_withdrawn_are_in_no_table_and_no_file(cohort: Cohort, spark: Spa
     for made in ("train risk", "score risk", cohort.bundle.name):
         assert made in run["notes"]
     with pytest.raises(InputError, match="none of its 3 people"):
-        withdraw(WithdrawConfig(warehouse=str(copy), samples=str(tmp_path / "ids"), rerun=True), spark)
+        withdraw(WithdrawConfig(**settings, rerun=True), spark)
     with pytest.raises(ConfigError, match="no people are given"):
         withdraw(WithdrawConfig(warehouse=str(copy)), spark)
 
