@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 from results_io import row, write
 from sklearn.linear_model import MultiTaskElasticNet, RidgeCV
 
+from genospark.core import crosswalk
 from genospark.core.progress import configure_logging
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
@@ -130,11 +131,12 @@ def yeast(spark: SparkSession, work: Path, folds: int) -> list[dict[str, Any]]:
         run_stages(spark, PipelineConfig(warehouse=warehouse, stages=stages))
         tables = Warehouse(spark, warehouse)
         people: pd.DataFrame = tables.read("expressionExamples").select("sampleId", "split").toPandas()
-        sides = people.set_index("sampleId")["split"]
+        originals = crosswalk.read(f"{warehouse}-crosswalk")
+        sides = people.set_index("sampleId")["split"].rename(originals)
         test = sides.index[sides == "test"]
         predictions: pd.DataFrame = tables.read("expressionPredictions").toPandas()
         for name, column in MODELS.items():
-            wide = predictions.pivot_table(index="geneId", columns="sampleId", values=column)
+            wide = predictions.pivot_table(index="geneId", columns="sampleId", values=column).rename(columns=originals)
             said[name].loc[wide.index, test] = wide[test]
         for name, taken in {"RidgeCV": ["train"], "RidgeCV, also validation strains": ["train", "validation"]}.items():
             strains = sides.index[sides.isin(taken)]

@@ -57,8 +57,10 @@ def null_aucs(spark: SparkSession, work: Path, seed: int) -> pd.DataFrame:
         shuffled, sep="\t", index=False, na_rep="NA"
     )
     config = demo_config(str(cohort))
-    others = [entry for entry in config.stages["ingest-phenotypes"]["inputs"] if not entry.startswith("phenotypes=")]
-    stages = {"ingest-phenotypes": {"inputs": [f"phenotypes={shuffled}", *others]}, "build-features risk": {}, "train risk": {}}
+    phenotypes = config.stages["ingest-phenotypes"] or {}
+    others = [entry for entry in phenotypes["inputs"] if not entry.startswith("phenotypes=")]
+    phenotypes |= {"inputs": [f"phenotypes={shuffled}", *others]}
+    stages = {"ingest-phenotypes": phenotypes, "build-features risk": {}, "train risk": {}}
     run_stages(spark, config.model_copy(update={"stages": stages}))
     labels = _labels(fresh, spark)
     labels["label"] = labels.groupby("disease")["label"].transform(lambda column: random.permutation(column))

@@ -21,6 +21,7 @@ import pysam
 from pyspark.sql import SparkSession
 from results_io import row, write
 
+from genospark.core import crosswalk
 from genospark.core.progress import configure_logging, log
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
@@ -99,7 +100,9 @@ def call(spark: SparkSession, warehouse: Path, bams: list[Path], fasta: Path, be
 def all_callers(spark: SparkSession, work: Path, bams: list[Path], fasta: Path, bed: Path, bundle: Path) -> dict[str, Genotypes]:
     """Genotypes by us and by the other callers."""
     work.mkdir(parents=True, exist_ok=True)
-    found = {"genospark": normalised(call(spark, work, bams, fasta, bed, bundle), fasta, bed)}
+    ours = normalised(call(spark, work, bams, fasta, bed, bundle), fasta, bed)
+    originals = crosswalk.read(f"{work}-crosswalk")
+    found = {"genospark": {(originals[sample], *rest): called for (sample, *rest), called in ours.items()}}
     for name, command in PEERS.items():
         log.info("%s", name)
         made = work / f"{name}.vcf"

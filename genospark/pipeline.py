@@ -41,7 +41,6 @@ def demo_config(warehouse: str) -> PipelineConfig:
     files = f"{Path(warehouse).resolve()}/input"
     roles = {"phenotypes": "phenotypes.tsv", "covariates": "covariates.tsv", "pedigree": "pedigree.ped"}
     genes = {"genes": "genes.gtf.gz", "regulators": "regulators.tsv", "terms": "gene_terms.tsv"}
-    pseudonyms = {"key_file": f"{files}/pseudonym.key", "crosswalk": f"{Path(warehouse).resolve()}/crosswalk"}
     settings: dict[str, dict[str, Any]] = {
         "ingest-vcf": {"inputs": [f"{files}/genotypes.vcf.gz"]},
         "ingest-expression": {"inputs": [f"{files}/expression.tsv.gz"]},
@@ -55,8 +54,8 @@ def demo_config(warehouse: str) -> PipelineConfig:
         "infer-network": {"gold_standard": f"{files}/truth/network.tsv"},
     }
     for entry in STAGES.values():
-        if "batch" in entry.options:
-            settings[entry.name]["pseudonyms"] = pseudonyms
+        if "key-file" in entry.options:
+            settings[entry.name] |= {"key_file": f"{files}/pseudonym.key", "crosswalk": f"{Path(warehouse).resolve()}/crosswalk"}
     return PipelineConfig(warehouse=warehouse, stages={name: settings.get(name, {}) for name in STAGES})
 
 

@@ -55,7 +55,8 @@ class Stage:
 
 
 _FILES = "; repeatable, globs"
-_BATCH = ("batch", "on-overlap")
+_NAMING = ("key-file", "crosswalk")
+_BATCH = ("batch", "on-overlap", *_NAMING)
 
 STAGES = {
     stage.name: stage
@@ -154,7 +155,7 @@ UPKEEP = {
             "take people out of every table and its history",
             "genospark.upkeep.withdraw:withdraw",
             "WithdrawConfig",
-            options=("samples",),
+            options=("samples", *_NAMING),
         ),
         Stage("compact", "put small batches and files together", "genospark.upkeep.compact:compact", "CompactConfig"),
         Stage("export", "write tables as plain Parquet files", "genospark.upkeep.export:export", "ExportConfig", options=("out", "format")),

@@ -12,7 +12,7 @@ import pysam
 import pysam.bcftools
 
 from genospark.core.blocks import by_variant, gather
-from genospark.core.pseudonyms import PseudonymSettings, read_key
+from genospark.core.pseudonyms import read_key
 from genospark.core.storage import Warehouse
 
 KEY = ["contigName", "start", "referenceAllele", "alternateAllele"]
@@ -73,7 +73,7 @@ BLOCKS = pa.list_(pa.struct([("sampleBlock", pa.int32()), ("calls", pa.binary())
 def of_warehouse(warehouse: Warehouse, people: Sequence[str]) -> pd.DataFrame:
     """The same of a warehouse's tables."""
     samples = warehouse.read("samples").toPandas().set_index("sampleId")["sampleIndex"]
-    named = read_key(PseudonymSettings()).of(people)
+    named = read_key().of(people)
     assert sorted(samples.index) == sorted(named)
     assert samples.is_unique
     rows = by_variant(warehouse.read("genotypes")).toPandas()

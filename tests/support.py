@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from genospark.core import crosswalk
-from genospark.core.pseudonyms import PseudonymSettings, read_key
+from genospark.core.pseudonyms import read_key
 from genospark.core.storage import Warehouse
 from genospark.pipeline import PipelineConfig, demo_config
 from genospark.tasks.bundles import last_version
@@ -47,21 +47,13 @@ def small_config(warehouse: Path) -> PipelineConfig:
     """The demo's, smaller; people are named with the key of all tests."""
     stages = {name: (settings or {}) | SMALL.get(name, {}) for name, settings in demo_config(str(warehouse)).stages.items()}
     for settings in stages.values():
-        settings.get("pseudonyms", {}).pop("key_file", None)
+        settings.pop("key_file", None)
     return PipelineConfig(warehouse=str(warehouse), stages=stages)
 
 
 def people(*ids: str) -> list[str]:
     """Their pseudonyms, under the key of all tests."""
-    return read_key(PseudonymSettings()).of(ids)
-
-
-def originals(crosswalk_folder: Path | str) -> dict[str, str]:
-    """Original id of each pseudonym, as the crosswalk has it."""
-    rows = pd.concat(map(pd.read_parquet, crosswalk.files(str(crosswalk_folder)))).drop_duplicates()
-    assert rows["sampleId"].is_unique
-    assert rows["originalId"].is_unique
-    return dict(zip(rows["sampleId"], rows["originalId"], strict=True))
+    return read_key().of(ids)
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ class Cohort:
     @cached_property
     def names(self) -> dict[str, str]:
         """Original id of each pseudonym."""
-        return originals(self.path / "crosswalk")
+        return crosswalk.read(str(self.path / "crosswalk"))
 
     def table(self, name: str) -> pd.DataFrame:
         """A table's rows, people by their original ids."""

@@ -32,7 +32,7 @@ class StageConfig(Settings):
 
     def identity(self) -> dict[str, Any]:
         """What decides the stage's result, inputs and keys apart: a warehouse that is moved stays the same."""
-        return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs", "pseudonyms"})
+        return self.model_dump(mode="json", exclude={"warehouse", "rerun", "inputs", "key_file", "crosswalk"})
 
 
 def _add_to_one(fractions: tuple[float, float, float]) -> tuple[float, float, float]:

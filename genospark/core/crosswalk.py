@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 
 from genospark.core import ledger
@@ -37,6 +38,16 @@ def files(location: str) -> list[str]:
     if not found:
         raise TableError(f"{location}: no crosswalk there", "name the folder that the stages of ingest have told")
     return found
+
+
+def read(location: str) -> dict[str, str]:
+    """Original id of each pseudonym.
+
+    Raises:
+        TableError: There is no crosswalk.
+    """
+    rows = pa.concat_tables(pq.read_table(path) for path in files(location))
+    return dict(zip(rows["sampleId"].to_pylist(), rows["originalId"].to_pylist(), strict=True))
 
 
 def withdraw(location: str, people: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from genospark.core.config import Settings
+from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.errors import ConfigError
 
@@ -20,8 +20,8 @@ _NAME_BYTES, _TAG_BYTES = 15, 5
 _LENGTH = (_NAME_BYTES + _TAG_BYTES) * 8 // 5
 
 
-class PseudonymSettings(Settings):
-    """How people are named.
+class NamingConfig(StageConfig):
+    """What stages are told that name people.
 
     Attributes:
         key_file: File of the key; where not given, the one that the environment's GENOSPARK_KEY_FILE names, or the key GENOSPARK_KEY.
@@ -31,9 +31,10 @@ class PseudonymSettings(Settings):
     key_file: str | None = None
     crosswalk: str | None = None
 
-    def crosswalk_of(self, warehouse: str) -> str:
-        """Where the crosswalk of a warehouse lies."""
-        return self.crosswalk or f"{warehouse.rstrip('/')}-crosswalk"
+    @property
+    def crosswalk_folder(self) -> str:
+        """Where the crosswalk lies."""
+        return self.crosswalk or f"{self.warehouse.rstrip('/')}-crosswalk"
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,20 @@ def new_key(path: Path) -> None:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})", "name another file") from None
 
 
-def read_key(settings: PseudonymSettings) -> Pseudonyms:
-    """The key that settings or environment name.
+def read_key(key_file: str | None = None) -> Pseudonyms:
+    """The key of a file, or the one that the environment names.
 
     Raises:
         ConfigError: There is none, its file cannot be read, or it is too short.
     """
-    path = settings.key_file or os.environ.get("GENOSPARK_KEY_FILE")
+    path = key_file or os.environ.get("GENOSPARK_KEY_FILE")
     again = f"make one with `{command()} key FILE`"
     if not path:
         key, where = os.environ.get("GENOSPARK_KEY", "").strip(), "GENOSPARK_KEY"
         if not key:
             raise ConfigError(
-                "no key is given for the names that people have in tables", f"{again}, and name the file in GENOSPARK_KEY_FILE"
+                "no key is given for the names that people have in tables",
+                f"{again}, and name it with --key-file or in GENOSPARK_KEY_FILE",
             )
     else:
         where = path

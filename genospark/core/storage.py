@@ -65,6 +65,10 @@ class Warehouse:
         """For every table, or part of one, the run that committed it last."""
         return dict(self._committed)
 
+    def runs(self) -> list[ledger.Run]:
+        """All runs that were committed, the earliest first."""
+        return self._ledger.runs()
+
     def producer(self, name: str) -> ledger.Run | None:
         """The run that committed the table, or the part of one, last; None where no run did."""
         return self._committed.get(name)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pyspark.sql import DataFrame
 
-from genospark.core.pseudonyms import PseudonymSettings
+from genospark.core.pseudonyms import NamingConfig
 from genospark.core.runlog import Run
 from genospark.errors import InputError
 from genospark.ingest.quarantine import IngestConfig
@@ -17,18 +17,16 @@ SHOWN = 10
 OVERLAP = "leave them out, or say what to do with --on-overlap keep (what is there) or replace (it)"
 
 
-class BatchConfig(IngestConfig):
+class BatchConfig(IngestConfig, NamingConfig):
     """What stages are told that read files about people.
 
     Attributes:
         batch: Name of the batch of files; the same name again replaces it, another adds to it.
         on_overlap: What to do where another batch has the same people's values: refuse, keep those, or replace them.
-        pseudonyms: How people are named.
     """
 
     batch: str = Field("main", pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
     on_overlap: Literal["refuse", "keep", "replace"] = "refuse"
-    pseudonyms: PseudonymSettings = PseudonymSettings()
 
 
 def write_batch(run: Run, name: str, rows: DataFrame, config: BatchConfig, key: list[str]) -> None:

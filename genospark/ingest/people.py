@@ -17,6 +17,7 @@ from genospark.errors import ConfigError
 from genospark.ingest.batches import BatchConfig
 
 KEY = "pseudonym key"
+STAGES = ("ingest-vcf", "ingest-expression", "ingest-phenotypes", "ingest-reads")
 
 
 class People:
@@ -30,7 +31,7 @@ class People:
     """
 
     def __init__(self, config: BatchConfig) -> None:
-        self.pseudonyms = read_key(config.pseudonyms)
+        self.pseudonyms = read_key(config.key_file)
         self.originals: dict[str, str] = {}
 
     def named(self, ids: Iterable[str]) -> list[str]:
@@ -69,7 +70,7 @@ def run_about_people(
         ConfigError: Other stages have named people with another key.
         BusyError: As there.
     """
-    place = config.pseudonyms.crosswalk_of(config.warehouse)
+    place = config.crosswalk_folder
 
     def work(run: Run) -> None:
         _check_key(warehouse, people.pseudonyms.fingerprint)
@@ -82,9 +83,10 @@ def run_about_people(
 
 
 def _check_key(warehouse: Warehouse, fingerprint: str) -> None:
-    """The same person must have one name in all tables."""
-    for run in warehouse.committed().values():
-        if any(entry["path"] == KEY and entry["sha256"] != fingerprint for entry in run["inputs"]):
+    """The same person must have one name in all tables, whichever run wrote them."""
+    for run in warehouse.runs():
+        if run["stage"] in STAGES and {entry["sha256"] for entry in run["inputs"] if entry["path"] == KEY} != {fingerprint}:
             raise ConfigError(
-                f"{warehouse.path}: `{run['stage']}` named people with another key", "give that key, or begin another warehouse"
+                f"{warehouse.path}: `{run['stage']}` named people with another key, or with none",
+                "give the key that its other files were read with, or begin another warehouse",
             )

@@ -46,7 +46,7 @@ class Table:
 
 RUN_ID = Column("runId", "string", "run that wrote the row: hash of inputs, configuration and code version")
 MODEL_VERSION = Column("modelVersion", "string", "bundle that made the row")
-SAMPLE_ID = Column("sampleId", "string", "person, as named in the input files")
+SAMPLE_ID = Column("sampleId", "string", "person: a keyed hash of the id in the input files")
 
 LOCUS = (
     Column("contigName", "string", "contig, as written in the VCF"),

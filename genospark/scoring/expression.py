@@ -65,7 +65,9 @@ def _score(run: Run, config: ScoreExpressionConfig, bundle: Bundle, model: Expre
     if coverage < config.min_variant_coverage:
         raise too_few(run.warehouse, model.spec.variants, found, config.min_variant_coverage)
     with bounded_batches(run.warehouse.spark, row_bytes(model.spec)):
-        predicted = predictions(with_expression(made.rows, bundle, ["targets"]), model)
+        # In single precision a row's last bits depend on the rows beside it, which come in any order.
+        rows = made.rows.sortWithinPartitions("sampleId", "cellType")
+        predicted = predictions(with_expression(rows, bundle, ["targets"]), model)
         run.write(
             "expressionPredictions", predicted.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
         )

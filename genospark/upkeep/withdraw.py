@@ -8,10 +8,9 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
 from genospark.core import crosswalk
-from genospark.core.config import StageConfig
 from genospark.core.locks import writing
 from genospark.core.progress import step
-from genospark.core.pseudonyms import PseudonymSettings, read_key
+from genospark.core.pseudonyms import NamingConfig, read_key
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
@@ -26,16 +25,14 @@ _BLOCKS = ("samples", "genotypes")
 _PARENTS, _FAMILY = ("fatherId", "motherId"), "familyId"
 
 
-class WithdrawConfig(StageConfig):
+class WithdrawConfig(NamingConfig):
     """Settings of ``withdraw``.
 
     Attributes:
         samples: Text file with one person a line, by original id or by sampleId.
-        pseudonyms: As the stages that read their files were told.
     """
 
     samples: str | None = None
-    pseudonyms: PseudonymSettings = PseudonymSettings()
 
 
 def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
@@ -54,11 +51,11 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     if config.samples is None:
         raise ConfigError("no people are given", "name a file of sample ids, one a line, with --set samples=PATH")
     path = Path(config.samples)
-    people = sorted(set(read_key(config.pseudonyms).of(_listed(path))))
+    people = sorted(set(read_key(config.key_file).of(_listed(path))))
     warehouse = Warehouse(spark, config.warehouse)
     run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]}, alone=True)
     with writing(warehouse.path, "withdraw", alone=True), step("withdraw: removing older versions"):
-        crosswalk.withdraw(config.pseudonyms.crosswalk_of(config.warehouse), people)
+        crosswalk.withdraw(config.crosswalk_folder, people)
         forget_all(warehouse.path)
     return run_id
 

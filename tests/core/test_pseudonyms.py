@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from genospark.cli import main
 from genospark.core import crosswalk
-from genospark.core.pseudonyms import Pseudonyms, PseudonymSettings, new_key, read_key
+from genospark.core.pseudonyms import Pseudonyms, new_key, read_key
 from genospark.errors import ConfigError, TableError
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -53,18 +53,18 @@ def test_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     with pytest.raises(ConfigError, match="is there already"):
         new_key(path)
     monkeypatch.setenv("GENOSPARK_KEY_FILE", str(path))
-    found = read_key(PseudonymSettings())
+    found = read_key()
     assert found == Pseudonyms(key.encode())
     assert key not in repr(found)
-    assert read_key(PseudonymSettings(key_file=str(path))) == found
+    assert read_key(str(path)) == found
     monkeypatch.delenv("GENOSPARK_KEY_FILE")
     for value, says in (("", "no key is given"), ("short", "shorter than 32")):
         monkeypatch.setenv("GENOSPARK_KEY", value)
         with pytest.raises(ConfigError, match=says) as caught:
-            read_key(PseudonymSettings())
+            read_key()
         assert "genospark key FILE" in caught.value.next_step
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_key(PseudonymSettings(key_file=str(tmp_path / "none")))
+        read_key(str(tmp_path / "none"))
 
 
 def test_a_crosswalk_keeps_nothing_of_what_it_no_longer_holds(tmp_path: Path) -> None:

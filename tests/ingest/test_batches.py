@@ -9,8 +9,9 @@ import pysam.bcftools
 import pytest
 from batches import merged_by_bcftools, of_warehouse, same, write_subset, write_vcf
 from pyspark.sql import SparkSession
-from support import originals, people
+from support import people
 
+from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
 from genospark.ingest.expression import IngestExpressionConfig, ingest_expression
@@ -82,7 +83,7 @@ def _expression(spark: SparkSession, warehouse: Path, rows: str, **settings: obj
     path.write_text(f"sampleId\tG1\n{rows}")
     ingest_expression(IngestExpressionConfig(warehouse=str(warehouse), inputs=[str(path)], **settings), spark)
     found = Warehouse(spark, str(warehouse)).read("expression").select("sampleId", "expressionValue").collect()
-    names = originals(f"{warehouse}-crosswalk")
+    names = crosswalk.read(f"{warehouse}-crosswalk")
     return sorted((names[row[0]], row[1]) for row in found)
 
 

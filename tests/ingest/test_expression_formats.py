@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
-from support import originals
 
+from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest import tabular
@@ -163,7 +163,7 @@ def test_a_sheet_goes_with_the_files_of_a_run(spark: SparkSession, tmp_path: Pat
     config = IngestExpressionConfig(warehouse=str(tmp_path / "w"), inputs=[str(path), f"samples={sheet}"], unit="counts")
     ingest_expression(config, spark)
     found = Warehouse(spark, config.warehouse).read("expression").drop("runId", "state").collect()
-    names = originals(f"{config.warehouse}-crosswalk")
+    names = crosswalk.read(f"{config.warehouse}-crosswalk")
     assert sorted((names[row[0]], *row[1:4]) for row in found) == ROWS
     assert {row["expressionUnit"] for row in found} == {"counts"}
     with pytest.raises(InputError, match=r"x\.csv: line 5: no input file has a value of the sample"):

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from scipy import sparse
-from support import originals
 
+from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest import pseudobulk
@@ -170,7 +170,7 @@ def test_single_cells_of_a_simulated_cohort_become_expression(spark: SparkSessio
     ingest_expression(config, spark)
     warehouse = Warehouse(spark, config.warehouse)
     table = warehouse.read("expression").toPandas()
-    table["sampleId"] = table["sampleId"].map(originals(f"{config.warehouse}-crosswalk"))
+    table["sampleId"] = table["sampleId"].map(crosswalk.read(f"{config.warehouse}-crosswalk"))
     cells = anndata.read_h5ad(files.single_cell)
     groups = dict(cells.obs.groupby(["sampleId", "cellType", "state"], observed=True).indices)
     enough = {key: rows for key, rows in groups.items() if len(rows) >= 10}

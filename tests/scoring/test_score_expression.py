@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
-from support import Cohort, originals
+from support import Cohort
 
+from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import CoverageError, TableError
 from genospark.ingest.phenotypes import IngestPhenotypesConfig, ingest_phenotypes
@@ -53,7 +54,7 @@ def test_people_without_expression_are_predicted_from_variants(cohort: Cohort, f
     assert np.isfinite(found["predictedExpression"]).all()
     assert (found["predictedExpression"] >= 0).all()
     truth = pd.read_csv(cohort.files / "fresh" / "expression.tsv.gz", sep="\t").melt(["sampleId", "cellType", "state"], var_name="geneId")
-    found["sampleId"] = found["sampleId"].map(originals(f"{fresh.path}-crosswalk"))
+    found["sampleId"] = found["sampleId"].map(crosswalk.read(f"{fresh.path}-crosswalk"))
     both = found.merge(truth.dropna())
     both["measured"] = np.log1p(both["value"])
     r = [np.corrcoef(g["measured"], g["predictedTransformed"])[0, 1] for _, g in both.groupby(["geneId", "cellType", "state"])]

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from batches import merged_by_bcftools, of_warehouse, same, write_subset, write_vcf
 from pyspark.sql import SparkSession
-from support import Cohort, originals
+from support import Cohort
 
+from genospark.core import crosswalk
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse, Written
@@ -39,7 +40,7 @@ def test_batches_joined_say_the_same_in_one_block(spark: SparkSession, tmp_path:
     found = Warehouse(spark, warehouse)
     everyone = [*FIRST, *SECOND]
     same(of_warehouse(found, everyone), merged_by_bcftools([a, b], everyone, tmp_path))
-    names = originals(f"{warehouse}-crosswalk")
+    names = crosswalk.read(f"{warehouse}-crosswalk")
     assert sorted(row[0] for row in found.read("samples").select("sampleIndex").collect()) == list(range(len(everyone)))
     assert {(names[row["sampleId"]][0], row["batch"]) for row in found.read("samples").collect()} == {("a", "one"), ("b", "two")}
     assert found.parts("genotypes") == ["genotypes/compacted"]
@@ -81,10 +82,10 @@ def test_people_withdrawn_are_in_no_table_and_no_file(cohort: Cohort, spark: Spa
     words = [person.encode() for person in people]
     assert _bytes_with(copy / "tables", words)
     assert _bytes_with(copy / "crosswalk", words)
-    settings = {"warehouse": str(copy), "samples": str(tmp_path / "ids"), "pseudonyms": {"crosswalk": str(copy / "crosswalk")}}
+    settings = {"warehouse": str(copy), "samples": str(tmp_path / "ids"), "crosswalk": str(copy / "crosswalk")}
     withdraw(WithdrawConfig(**settings), spark)
     assert not _bytes_with(copy / "crosswalk", words)
-    assert len(originals(copy / "crosswalk")) == len(cohort.names) - len(people)
+    assert len(crosswalk.read(str(copy / "crosswalk"))) == len(cohort.names) - len(people)
     # Names of input files, which are the user's, stay in `runs`.
     assert {path.relative_to(copy / "tables").parts[0] for path in _bytes_with(copy / "tables", words)} <= {"runs"}
     left = Warehouse(spark, str(copy))
