@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Ledger:
     def commit(self, run: Run, schema: pa.Schema) -> None:
         """Adds a run; from then on readers see what it wrote."""
         rows = pa.Table.from_pylist([run], schema)
-        write_deltalake(self.location("runs"), rows, mode="append", schema_mode="merge")
+        write_deltalake(DeltaTable(self.location("runs")), rows, mode="append", schema_mode="merge")
 
 
 def exists(location: str) -> bool:
@@ -72,9 +73,19 @@ def schema_version(location: str, version: int | None = None) -> int:
     return int((DeltaTable(location, version=version).metadata().description or "").removeprefix(_VERSION) or 1)
 
 
-def set_schema_version(location: str, schema_version: int) -> None:
-    """Says of what is written from now on that it follows this version of the dictionary's table."""
-    DeltaTable(location).alter.set_table_description(f"{_VERSION}{schema_version}")
+def update(location: str, columns: str, version: int) -> None:
+    """Makes what is written from now on follow a version of the dictionary's table; where columns differ, by a version without rows.
+
+    Args:
+        location: Folder.
+        columns: As the JSON of a Spark type.
+        version: Version of the table in the dictionary.
+    """
+    if json.loads(schema(location)) != json.loads(columns):
+        empty = pa.schema(Schema.from_json(columns).to_arrow()).empty_table()
+        write_deltalake(DeltaTable(location), empty, mode="overwrite", schema_mode="overwrite")
+    if schema_version(location) != version:
+        DeltaTable(location).alter.set_table_description(f"{_VERSION}{version}")
 
 
 def schema(location: str, version: int | None = None) -> str:
@@ -82,18 +93,13 @@ def schema(location: str, version: int | None = None) -> str:
     return str(DeltaTable(location, version=version).schema().to_json())
 
 
-def live_files(location: str, version: int | None = None) -> list[str]:
-    """Paths of the Parquet files of a version, the newest by default."""
-    return sorted(DeltaTable(location, version=version).file_uris())
-
-
-def written_version(location: str, mark: str) -> tuple[int, int]:
-    """The version whose writer left a mark, and its number of rows."""
-    history = DeltaTable(location).history(20)
-    # Not simply the newest version: that may be another writer's. Nothing replaced by nothing makes no version.
-    entry = next((entry for entry in history if entry.get("userMetadata") == mark), history[0])
-    # Delta leaves the count out where there are no rows.
-    return int(entry["version"]), int(entry.get("operationMetrics", {}).get("numOutputRows", 0))
+def live_files(location: str, version: int | None = None, **partition: str) -> list[str]:
+    """Paths of the Parquet files of a version, the newest by default; of one partition where it is named."""
+    chosen = [(name, "=", value) for name, value in partition.items()]
+    found = DeltaTable(location, version=version).file_uris(chosen or None)
+    # delta-rs escapes the table's folder in them, and nothing behind it.
+    depth = len(location.rstrip("/").split("/"))
+    return sorted("/".join([location.rstrip("/"), *path.split("/")[depth:]]) for path in found)
 
 
 def make_newest(location: str, version: int) -> int:

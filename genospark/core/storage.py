@@ -8,16 +8,18 @@ from functools import cached_property, reduce
 from pathlib import Path
 from uuid import uuid4
 
+from deltalake.exceptions import DeltaError
 from pyspark.errors import AnalysisException
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType, _parse_datatype_string
 
-from genospark.core import ledger
+from genospark.core import delta, ledger
 from genospark.core.environment import command
 from genospark.errors import ConfigError, TableError
-from genospark.schema import TABLES, Table, table
+from genospark.schema import TABLES, Column, Table, table
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,11 @@ class Warehouse:
             return self._load(name, None)
         parts = self.parts(name)
         if not parts:
-            raise TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
+            raise self._missing(name)
         return self.read_parts(parts)
+
+    def _missing(self, name: str) -> TableError:
+        return TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
 
     def read_parts(self, parts: list[str]) -> DataFrame:
         """The committed rows of some parts of a table, as ``parts`` names them.
@@ -116,17 +121,28 @@ class Warehouse:
         return self._load(entry.table, entry.version)
 
     def _load(self, name: str, version: int | None) -> DataFrame:
-        reader = self.spark.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
         try:
-            return reader.load(self.location(name))
-        except AnalysisException as error:
+            schema = StructType.fromJson(json.loads(ledger.schema(self.location(name), version)))
+            found = delta.by_folder(ledger.live_files(self.location(name), version))
+            parts = [
+                self.spark.read.schema(schema).option("basePath", folder).parquet(*map(delta.for_reader, paths)).select(schema.names)
+                for folder, paths in found.items()
+            ]
+        except (AnalysisException, DeltaError) as error:
             raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
+        return reduce(DataFrame.unionByName, parts) if parts else self.spark.createDataFrame([], schema)
 
-    def files(self, name: str, condition: str = "true") -> list[str]:
-        """URLs of the live Parquet files of a table that hold rows of the partitions that fit `condition` (SQL)."""
-        return sorted(self.read(name).where(condition).inputFiles())
+    def files(self, name: str, **partition: str) -> list[str]:
+        """URLs of the live Parquet files of a partition of a table, for instance with ``split="train"``.
+
+        Raises:
+            TableError: No run has written the table.
+        """
+        parts = self.parts(name)
+        if not parts:
+            raise self._missing(name)
+        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in parts]
+        return sorted(f"file://{path}" for paths in found for path in paths)
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
@@ -142,14 +158,13 @@ class Warehouse:
         rows = _conform(rows.withColumn("runId", f.lit(run_id)), entry)
         location = self.location(name)
         self._create(entry, location)
+        columns = spark_schema(entry).json()
         # Tables that an older version of the dictionary made are made anew.
-        outdated = _types(StructType.fromJson(json.loads(ledger.schema(location)))) != _types(spark_schema(entry))
-        if ledger.schema_version(location) != entry.version:
-            ledger.set_schema_version(location, entry.version)
-        mark = uuid4().hex
-        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", outdated).option("userMetadata", mark)
-        writer.save(location)
-        return Written(name, *ledger.written_version(location, mark))
+        ledger.update(location, columns, entry.version)
+        folder = uuid4().hex
+        writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*entry.partitions)
+        writer.parquet(f"{location}/{folder}")
+        return Written(name, *delta.publish(location, folder, columns, entry.partitions))
 
     def commit(self, run: ledger.Run) -> None:
         """Adds the one row of ``runs`` that makes a run's tables visible."""
@@ -193,4 +208,12 @@ def _conform(rows: DataFrame, entry: Table) -> DataFrame:
             f"`{entry.name}`: columns {sorted(set(wanted) ^ set(found))} differ from the dictionary",
             "this is a mistake in genospark: please report it",
         )
-    return rows.select(*(f.col(name).cast(kind).alias(name) for name, kind in wanted.items()))
+    return rows.select(*(_given(column, entry).alias(column.name) for column in entry.columns))
+
+
+def _given(column: Column, entry: Table) -> SparkColumn:
+    """A column as it is stored; where it may not be null, a null fails the write."""
+    value = f.col(column.name).cast(column.type)
+    if column.nullable:
+        return value
+    return f.coalesce(value, f.raise_error(f"`{entry.name}`: {column.name} is null: this is a mistake in genospark").cast(column.type))

@@ -107,7 +107,7 @@ def train(recipe: Recipe[Config], config: Config, spark: SparkSession) -> str:
 
 
 def _train(run: Run, recipe: Recipe[Config], config: Config) -> None:
-    files = {side: run.warehouse.files(recipe.examples, f"split = '{side}'") for side in ("train", "validation")}
+    files = {side: run.warehouse.files(recipe.examples, split=side) for side in ("train", "validation")}
     for side, found in files.items():
         if len(found) < config.ranks:
             raise TableError(

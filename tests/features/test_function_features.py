@@ -107,7 +107,7 @@ def test_labels_are_the_annotation_with_wider_terms(cohort: Cohort) -> None:
     training = rows[rows["split"] == "train"]
     assert list(terms["trainingGenes"]) == list(np.stack(list(training["labels"])).sum(axis=0))
     for side in ("train", "validation", "test"):
-        assert len(cohort.warehouse.files("functionExamples", f"split = '{side}'")) >= 2
+        assert len(cohort.warehouse.files("functionExamples", split=side)) >= 2
 
 
 def test_labels_of_held_out_genes_change_nothing_that_is_fitted(cohort: Cohort, tmp_path: Path) -> None:

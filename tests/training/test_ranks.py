@@ -53,7 +53,7 @@ def test_the_feed_gives_every_person_once_whatever_the_ranks(cohort: Cohort) -> 
     from genospark.training.feed import Feed
 
     problem = RiskProblem(from_tables(cohort.warehouse), {}, (), ())
-    files = cohort.warehouse.files("riskExamples", "split = 'train'")
+    files = cohort.warehouse.files("riskExamples", split="train")
     truth = cohort.warehouse.read("riskExamples").where("split = 'train'").toPandas()
     expected = sorted(zip(truth["calls"], truth["measurements"], truth["labels"], strict=True))
     for size, shuffle in ((1, None), (2, 3)):
@@ -71,7 +71,7 @@ def test_the_feed_gives_every_person_once_whatever_the_ranks(cohort: Cohort) -> 
 def test_the_files_of_the_splits_hold_disjoint_families(cohort: Cohort) -> None:
     seen: dict[str, set[str]] = {}
     for side in ("train", "validation", "test"):
-        files = cohort.warehouse.files("riskExamples", f"split = '{side}'")
+        files = cohort.warehouse.files("riskExamples", split=side)
         rows = pd.concat([pd.read_parquet(url.removeprefix("file://"), columns=["familyId"]) for url in files])
         seen[side] = set(rows["familyId"])
     assert all(seen.values())
