@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema, write_deltalake
+
+from genospark.core import paths, stores
 
 Run = dict[str, Any]
 """A row of ``runs``; where it stands for one of the tables that it wrote, with that table's `version`."""
@@ -35,7 +38,7 @@ class Ledger:
         """All runs, the earliest first."""
         if not exists(self.location("runs")):
             return []
-        rows = [row for path in live_files(self.location("runs")) for row in pq.read_table(path).to_pylist()]
+        rows = [row for file in _contents(live_files(self.location("runs"))) for row in pq.read_table(file).to_pylist()]
         return sorted(rows, key=lambda row: row["finishedAt"])
 
     def committed(self) -> dict[str, Run]:
@@ -46,11 +49,14 @@ class Ledger:
     def commit(self, run: Run, schema: pa.Schema) -> None:
         """Adds a run; from then on readers see what it wrote."""
         rows = pa.Table.from_pylist([run], schema)
-        write_deltalake(self.location("runs"), rows, mode="append", schema_mode="merge")
+        location = self.location("runs")
+        write_deltalake(location, rows, mode="append", schema_mode="merge", storage_options=stores.delta_options(location))
 
 
 def exists(location: str) -> bool:
     """Whether a Delta table is there."""
+    if paths.is_url(location):
+        return DeltaTable.is_deltatable(location, stores.delta_options(location))
     return Path(location, "_delta_log").is_dir()
 
 
@@ -64,32 +70,52 @@ def create(location: str, columns: str, partitions: list[str], schema_version: i
         schema_version: Version of the table in the dictionary.
     """
     description = f"{_VERSION}{schema_version}"
-    DeltaTable.create(location, schema=Schema.from_json(columns), partition_by=partitions or None, description=description)
+    DeltaTable.create(
+        location,
+        schema=Schema.from_json(columns),
+        partition_by=partitions or None,
+        description=description,
+        storage_options=stores.delta_options(location),
+    )
 
 
 def schema_version(location: str, version: int | None = None) -> int:
     """Version in the dictionary of the table that a Delta version was written as; 1 where it does not say."""
-    return int((DeltaTable(location, version=version).metadata().description or "").removeprefix(_VERSION) or 1)
+    return int((_table(location, version).metadata().description or "").removeprefix(_VERSION) or 1)
 
 
 def set_schema_version(location: str, schema_version: int) -> None:
     """Says of what is written from now on that it follows this version of the dictionary's table."""
-    DeltaTable(location).alter.set_table_description(f"{_VERSION}{schema_version}")
+    _table(location).alter.set_table_description(f"{_VERSION}{schema_version}")
 
 
 def schema(location: str, version: int | None = None) -> str:
     """Columns of a version, the newest by default, as the JSON of a Spark type."""
-    return str(DeltaTable(location, version=version).schema().to_json())
+    return str(_table(location, version).schema().to_json())
+
+
+def _table(location: str, version: int | None = None) -> DeltaTable:
+    return DeltaTable(location, version=version, storage_options=stores.delta_options(location))
+
+
+def _contents(files: list[str]) -> Iterator[Any]:
+    """What pyarrow reads files from: their paths, or the content of those behind URLs, fetched all at once."""
+    if files and paths.is_url(files[0]):
+        found = paths.file_system(files[0]).cat(files)
+        # Of one file without its name.
+        yield from map(pa.BufferReader, found.values() if isinstance(found, dict) else [found])
+    else:
+        yield from files
 
 
 def live_files(location: str, version: int | None = None) -> list[str]:
     """Paths of the Parquet files of a version, the newest by default."""
-    return sorted(DeltaTable(location, version=version).file_uris())
+    return sorted(_table(location, version).file_uris())
 
 
 def written_version(location: str, mark: str) -> tuple[int, int]:
     """The version whose writer left a mark, and its number of rows."""
-    history = DeltaTable(location).history(20)
+    history = _table(location).history(20)
     # Not simply the newest version: that may be another writer's. Nothing replaced by nothing makes no version.
     entry = next((entry for entry in history if entry.get("userMetadata") == mark), history[0])
     # Delta leaves the count out where there are no rows.
@@ -98,7 +124,7 @@ def written_version(location: str, mark: str) -> tuple[int, int]:
 
 def make_newest(location: str, version: int) -> int:
     """Puts a version on top of those that came after it, and returns the number it then has."""
-    table = DeltaTable(location)
+    table = _table(location)
     if table.version() != version:
         table.restore(version)
     return table.version()
@@ -106,7 +132,7 @@ def make_newest(location: str, version: int) -> int:
 
 def join_files(location: str) -> int:
     """Puts small files of the newest version together, and returns the version that this makes."""
-    table = DeltaTable(location)
+    table = _table(location)
     table.optimize.compact()
     return table.version()
 
@@ -114,17 +140,17 @@ def join_files(location: str) -> int:
 def clean(location: str, retention_hours: int) -> None:
     """Removes files that the newest version does not need, once they are older than that."""
     # A vacuum of delta-rs's own makes new versions, to which no run points.
-    for name in DeltaTable(location).vacuum(retention_hours, dry_run=True, enforce_retention_duration=False, full=True):
-        Path(location, name).unlink(missing_ok=True)
+    for name in _table(location).vacuum(retention_hours, dry_run=True, enforce_retention_duration=False, full=True):
+        (paths.place(location) / name).unlink(missing_ok=True)
 
 
 def forget(location: str) -> None:
     """Removes every file and log entry that the newest version does not need."""
     clean(location, 0)
-    table = DeltaTable(location)
+    table = _table(location)
     table.create_checkpoint()
     # Entries of older versions hold the smallest and largest values of their files. Readers begin at the checkpoint.
-    for path in Path(location, "_delta_log").iterdir():
+    for path in (paths.place(location) / "_delta_log").iterdir():
         number = path.name.lstrip(".").partition(".")[0]
         if number.isdigit() and int(number) < table.version():
             path.unlink()
@@ -132,8 +158,20 @@ def forget(location: str) -> None:
 
 def remove(location: str) -> None:
     """Removes a table's files; tables in folders below stay."""
+    if paths.is_url(location):
+        _remove_objects(location)
+        return
     for path in Path(location).glob("*"):
         if path.name == "_delta_log" or (path.is_dir() and not any(path.rglob("_delta_log"))):
             shutil.rmtree(path)
         elif path.is_file():
             path.unlink()
+
+
+def _remove_objects(location: str) -> None:
+    files = paths.file_system(location)
+    found = [files.unstrip_protocol(name).removeprefix(f"{location}/") for name in files.find(location)]
+    below = {name.partition("/_delta_log/")[0] for name in found if "/_delta_log/" in name}
+    mine = [f"{location}/{name}" for name in found if not any(name.startswith(f"{table}/") for table in below)]
+    if mine:
+        files.rm(mine)

@@ -14,9 +14,10 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType, _parse_datatype_string
 
-from genospark.core import ledger
+from genospark.core import ledger, paths, stores
 from genospark.core.environment import command
-from genospark.errors import ConfigError, TableError
+from genospark.core.session import prepare
+from genospark.errors import TableError
 from genospark.schema import TABLES, Table, table
 
 
@@ -37,17 +38,18 @@ class Warehouse:
 
     Args:
         spark: Session.
-        path: Folder on a disk that driver and executors share.
+        path: Folder on a disk that driver and executors share, or a URL that Hadoop, delta-rs and fsspec know.
 
     Raises:
-        ConfigError: The path is a URL.
+        SetupError: The URL's store cannot be reached or does not let us in, or Spark has no program for it.
     """
 
     def __init__(self, spark: SparkSession, path: str) -> None:
-        if "://" in path:
-            raise ConfigError(f"warehouse {path}: only folders of a local or mounted disk are supported", "mount it, and name the folder")
         self.spark = spark
-        self.path = str(Path(path).resolve())
+        self.path = str(paths.absolute(path))
+        if paths.is_url(self.path):
+            paths.check_reachable(self.path)
+            prepare(spark, self.path)
         self._ledger = ledger.Ledger(self.path)
 
     def location(self, name: str) -> str:
@@ -55,7 +57,7 @@ class Warehouse:
 
     @property
     def bundles(self) -> Path:
-        return Path(self.path) / "bundles"
+        return paths.place(self.path) / "bundles"
 
     @cached_property
     def _committed(self) -> dict[str, ledger.Run]:
@@ -116,13 +118,13 @@ class Warehouse:
         if version is not None:
             reader = reader.option("versionAsOf", version)
         try:
-            return reader.load(self.location(name))
+            return reader.load(stores.for_hadoop(self.location(name)))
         except AnalysisException as error:
             raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
 
     def files(self, name: str, condition: str = "true") -> list[str]:
         """URLs of the live Parquet files of a table that hold rows of the partitions that fit `condition` (SQL)."""
-        return sorted(self.read(name).where(condition).inputFiles())
+        return sorted(stores.canonical(url) for url in self.read(name).where(condition).inputFiles())
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
@@ -144,7 +146,7 @@ class Warehouse:
             ledger.set_schema_version(location, entry.version)
         mark = uuid4().hex
         writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", outdated).option("userMetadata", mark)
-        writer.save(location)
+        writer.save(stores.for_hadoop(location))
         return Written(name, *ledger.written_version(location, mark))
 
     def commit(self, run: ledger.Run) -> None:

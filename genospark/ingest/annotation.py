@@ -71,7 +71,7 @@ def read_annotation(path: Path, rejects: Rejects | None = None) -> pd.DataFrame:
 def lines_of(path: Path, numbers: Collection[int]) -> dict[int, int]:
     """The line, from 1, of each line of data: those with nine columns and empty ones, counted from 0."""
     wanted, found, count = set(numbers), {}, 0
-    with igzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
+    with path.open("rb") as raw, igzip.open(raw) if _is_gzipped(path) else raw as file:
         # As the parser ends lines.
         for place, line in enumerate(io.TextIOWrapper(file, encoding="latin-1"), 1):
             if line == "\n" or line.count("\t") == len(COLUMNS) - 1:
@@ -100,7 +100,7 @@ def _rows(path: Path, features: list[str], rejects: Rejects) -> Iterator[pd.Data
         return "skip" if rejects.config.quarantines else "error"
 
     try:
-        with igzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
+        with path.open("rb") as raw, igzip.open(raw) if _is_gzipped(path) else raw as file:
             batches = csv.open_csv(
                 pa.PythonFile(_Text(file), "r"),
                 # One thread, or rows lose their numbers.

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from genospark.core import stores
 from genospark.tasks.problem import Field, Problem, Tensors
 
 Batch = tuple[Tensors, Tensors]
@@ -80,6 +81,8 @@ def _decoded(column: tf.Tensor, field: Field) -> tf.Tensor:
 
 def _open(files: list[str], columns: list[str], rank: int, ranks: int, shuffle: int | None) -> Any:
     from petastorm import make_batch_reader
+
+    stores.configure()
 
     logging.getLogger("petastorm").setLevel(logging.ERROR)
     with warnings.catch_warnings():
