@@ -38,7 +38,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-def small_config(warehouse: Path) -> PipelineConfig:
+def small_config(warehouse: Path | str) -> PipelineConfig:
     config = demo_config(str(warehouse))
     return config.model_copy(update={"stages": {name: (settings or {}) | SMALL.get(name, {}) for name, settings in config.stages.items()}})
 

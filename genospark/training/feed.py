@@ -108,7 +108,7 @@ def _file_system(url: str) -> Any:
         return None
     from pyarrow.filesystem import DaskFileSystem
 
-    class Files(DaskFileSystem):
+    class Files(DaskFileSystem):  # type: ignore[misc]
         def isfile(self, path: str) -> bool:
             return bool(self.fs.isfile(path))
 
