@@ -41,9 +41,9 @@ def test_files_are_written_found_and_read(folder: str) -> None:
 
 
 def test_what_is_not_there_is_said_as_it_was_given(folder: str) -> None:
-    with pytest.raises(InputError, match="nothing.tsv: no such file"):
+    with pytest.raises(InputError, match=r"nothing\.tsv: no such file"):
         expand([f"{folder}/nothing.tsv"])
-    with pytest.raises(InputError, match=r"\*.vcf: no such file"):
+    with pytest.raises(InputError, match=r"\*\.vcf: no such file"):
         expand([f"{folder}/*.vcf"])
 
 
