@@ -1,4 +1,4 @@
-"""A real server of S3's protocol on loopback (moto's) that checks signatures, and a proxy in front of it that fails at first."""
+"""A real server of S3's protocol on loopback (moto's), and a proxy in front of it that fails at first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.<
 
 @dataclass(frozen=True)
 class Store:
-    """A server, and the one user that it lets in."""
+    """A server, and its one user."""
 
     endpoint: str
     key: str
@@ -44,6 +44,12 @@ class Store:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
+    @property
+    def client(self) -> dict[str, str]:
+        """Options of boto3's clients."""
+        keys = {"aws_access_key_id": self.key, "aws_secret_access_key": self.secret}
+        return {"endpoint_url": self.endpoint, "region_name": "us-east-1", **keys}
+
     def genospark(self, *words: str | Path, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs the command against this store."""
         environment = (
@@ -54,8 +60,11 @@ class Store:
 
 
 @contextmanager
-def serving(log: Path) -> Iterator[Store]:
-    """Starts a server with one user and an empty bucket `cohort`."""
+def serving(log: Path, strict: bool) -> Iterator[Store]:
+    """Starts a server with one user and an empty bucket `cohort`.
+
+    With `strict` it checks credentials. It takes the signatures of Amazon's SDK for Java for wrong ones, so Spark needs one without.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -64,15 +73,16 @@ def serving(log: Path) -> Iterator[Store]:
         server = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=out, stderr=out)
         try:
             _wait(f"{endpoint}/moto-api/")
-            first = {"endpoint_url": endpoint, "aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+            first = Store(endpoint, "first", "secret").client
             boto3.client("s3", **first).create_bucket(Bucket="cohort")
             iam = boto3.client("iam", **first)
             iam.create_user(UserName="user")
             iam.put_user_policy(UserName="user", PolicyName="all", PolicyDocument=json.dumps(_POLICY))
             made = iam.create_access_key(UserName="user")["AccessKey"]
-            # From now on requests need that user's signature.
-            body = {"data": b"0", "headers": {"Content-Type": "text/plain"}, "method": "POST"}
-            urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset-auth", **body))
+            if strict:
+                # From now on requests need that user's signature.
+                body = {"data": b"0", "headers": {"Content-Type": "text/plain"}, "method": "POST"}
+                urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset-auth", **body))
             yield Store(endpoint, made["AccessKeyId"], made["SecretAccessKey"])
         finally:
             server.terminate()
