@@ -76,6 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("error: stopped by the user\n  next step: run it again; what was committed stays", file=sys.stderr)
         return 130
+    except Exception as error:
+        from genospark.core.failures import user_error
+
+        known = user_error(error)
+        if known is None:
+            raise
+        print(f"error: {known}", file=sys.stderr)
+        return known.exit_code
     return 0
 
 
@@ -99,7 +107,7 @@ def _dispatch(options: argparse.Namespace) -> None:
             from genospark.core.session import session
             from genospark.sql import query
 
-            query(session("genospark sql"), options.warehouse, options.query, options.csv, options.crosswalk)
+            query(session("genospark sql", options.warehouse), options.warehouse, options.query, options.csv, options.crosswalk)
     elif options.command in ("demo", "run"):
         from genospark import pipeline
         from genospark.core.config import load
@@ -122,7 +130,7 @@ def _run_stage(options: argparse.Namespace) -> None:
     if entry.needs_spark:
         from genospark.core.session import session
 
-        function(config, session(f"genospark {entry.name}"))
+        function(config, session(f"genospark {entry.name}", config.warehouse))
     else:
         function(config)
 

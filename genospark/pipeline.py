@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,6 +9,7 @@ from pyspark.sql import Row, SparkSession
 
 from genospark.core.config import Settings, load
 from genospark.core.environment import command
+from genospark.core.paths import absolute
 from genospark.core.progress import log
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
@@ -38,7 +38,7 @@ class PipelineConfig(Settings):
 
 def demo_config(warehouse: str) -> PipelineConfig:
     """The demo: every stage at its defaults, on a simulated cohort."""
-    files = f"{Path(warehouse).resolve()}/input"
+    files = f"{absolute(warehouse)}/input"
     roles = {"phenotypes": "phenotypes.tsv", "covariates": "covariates.tsv", "pedigree": "pedigree.ped"}
     genes = {"genes": "genes.gtf.gz", "regulators": "regulators.tsv", "terms": "gene_terms.tsv"}
     settings: dict[str, dict[str, Any]] = {
@@ -55,13 +55,13 @@ def demo_config(warehouse: str) -> PipelineConfig:
     }
     for entry in STAGES.values():
         if "key-file" in entry.options:
-            settings[entry.name] |= {"key_file": f"{files}/pseudonym.key", "crosswalk": f"{Path(warehouse).resolve()}/crosswalk"}
+            settings[entry.name] |= {"key_file": f"{files}/pseudonym.key", "crosswalk": f"{paths.absolute(warehouse)}/crosswalk"}
     return PipelineConfig(warehouse=warehouse, stages={name: settings.get(name, {}) for name in STAGES})
 
 
 def run(config: PipelineConfig) -> None:
     """Runs the stages in a session of their own and prints the summary."""
-    spark = session("genospark pipeline")
+    spark = session("genospark pipeline", config.warehouse)
     run_stages(spark, config)
     summarise(Warehouse(spark, config.warehouse))
 

@@ -43,7 +43,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-def small_config(warehouse: Path) -> PipelineConfig:
+def small_config(warehouse: Path | str) -> PipelineConfig:
     """The demo's, smaller; people are named with the key of all tests."""
     stages = {name: (settings or {}) | SMALL.get(name, {}) for name, settings in demo_config(str(warehouse)).stages.items()}
     for settings in stages.values():

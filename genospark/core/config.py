@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import glob
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from genospark.core import paths
 from genospark.errors import ConfigError, InputError
 
 
@@ -118,20 +118,20 @@ def _assign(values: dict[str, Any], keys: list[str], value: object) -> None:
 
 
 def expand(patterns: list[str]) -> list[Path]:
-    """The files that paths and globs name, each once, in order.
+    """The files that paths, URLs and globs of both name, each once, in order.
 
     Raises:
         InputError: A pattern names no file, or a path cannot be read.
     """
     files: dict[Path, None] = {}
     for pattern in patterns:
-        found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207 absolute patterns
+        found = paths.find(pattern)
         if not found:
             raise InputError(f"{pattern}: no such file", "check the path given to --input")
         for path in found:
             if path.is_dir():
                 raise InputError(f"{path}: is a folder", f"name its files, for instance --input '{path}/*.vcf.gz'")
-            files[path.resolve()] = None
+            files[paths.absolute(path)] = None
     if not files:
         raise InputError("no input files", "name them with --input PATH (repeatable, globs) or under `inputs` in the configuration")
     return list(files)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
-from genospark.core import ledger
+from genospark.core import ledger, paths, stores
 from genospark.errors import TableError
 
 COLUMNS = pa.schema([("sampleId", pa.string()), ("originalId", pa.string())])
@@ -46,7 +44,8 @@ def read(location: str) -> dict[str, str]:
     Raises:
         TableError: There is no crosswalk.
     """
-    rows = pa.concat_tables(pq.read_table(path) for path in files(location))
+    files(location)
+    rows = pa.concat_tables(ledger.opened(part).to_pyarrow_table() for part in _parts(location))
     return dict(zip(rows["sampleId"].to_pylist(), rows["originalId"].to_pylist(), strict=True))
 
 
@@ -54,16 +53,16 @@ def withdraw(location: str, people: Collection[str]) -> None:
     """Takes pseudonyms out of all parts, and out of what is kept of earlier versions."""
     gone = pa.array(sorted(people), pa.string())
     for part in _parts(location):
-        rows = DeltaTable(part).to_pyarrow_table()
+        rows = ledger.opened(part).to_pyarrow_table()
         mine = pc.is_in(rows["sampleId"], gone)
         if pc.any(mine).as_py():
             _replace(part, rows.filter(pc.invert(mine)))
 
 
 def _parts(location: str) -> list[str]:
-    return sorted(str(path.parent) for path in Path(location).rglob("_delta_log"))
+    return sorted({str(path.parent.parent) for path in paths.place(location).glob("*/*/_delta_log/*.json")})
 
 
 def _replace(part: str, rows: pa.Table) -> None:
-    write_deltalake(part, rows, mode="overwrite")
+    write_deltalake(part, rows, mode="overwrite", storage_options=stores.delta_options(part))
     ledger.forget(part)

@@ -13,8 +13,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, Schema
+from deltalake import Schema
 from deltalake.transaction import AddAction, RemoveAction
+
+from genospark.core import ledger, paths, stores
 
 # Longer strings are no good for telling files apart.
 _LONGEST = 32
@@ -44,11 +46,11 @@ def publish(location: str, folder: str, columns: str, partitions: tuple[str, ...
     Returns:
         The version, and its rows.
     """
-    table = DeltaTable(location)
+    table = ledger.opened(location)
     actions: list[AddAction | RemoveAction] = []
     rows = 0
-    for path in sorted(Path(location, folder).rglob("*.parquet")):
-        action, count = _added(Path(location), path, partitions)
+    for path in sorted(paths.place(f"{location}/{folder}").rglob("*.parquet"), key=str):
+        action, count = _added(str(path)[len(location) + 1 :], path, partitions)
         # Spark writes a file without rows where a table has none.
         if count:
             actions.append(action)
@@ -59,13 +61,14 @@ def publish(location: str, folder: str, columns: str, partitions: tuple[str, ...
     return table.version(), rows
 
 
-def _added(location: Path, path: Path, partitions: tuple[str, ...]) -> tuple[AddAction, int]:
-    footer = pq.read_metadata(path)
-    folders = [part.partition("=") for part in path.relative_to(location).parts if "=" in part]
+def _added(name: str, path: Path, partitions: tuple[str, ...]) -> tuple[AddAction, int]:
+    with paths.open_bytes(path) as file:
+        footer = pq.read_metadata(file)
+    folders = [part.partition("=") for part in name.split("/")[:-1] if "=" in part]
     values = {name: None if value == _NO_VALUE else unquote(value) for name, _, value in folders}
     stat = path.stat()
     action = AddAction(
-        path=str(path.relative_to(location)),
+        path=name,
         size=stat.st_size,
         partition_values={name: values[name] for name in partitions},
         modification_time=int(stat.st_mtime * 1000),
@@ -99,4 +102,4 @@ def _statistics(footer: pq.FileMetaData) -> dict[str, Any]:
 
 def for_reader(path: str) -> str:
     """A path as Spark's readers take it, which look for wildcards in paths."""
-    return re.sub(r"([\\\[\]{}*?])", r"\\\1", path)
+    return re.sub(r"([\\\[\]{}*?])", r"\\\1", stores.for_hadoop(path))

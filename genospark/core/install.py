@@ -1,11 +1,14 @@
 """Finishes an environment after its packages are there: Delta's jars, Spark's defaults and a spark-submit that finds its Java.
 
+Hadoop's program for S3 (280 MB) is fetched only when a warehouse on S3 is used first.
+
 Run once by ``make setup``: ``python -m genospark.core.install conf/spark/local.conf``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import ssl
@@ -26,6 +29,13 @@ JARS = {
     "delta-storage-3.3.2.jar": "c096975a2ca97ccc9b4005aa5cce16c9ac3903139d340da6665b66ace67d7c36",
 }
 
+# Of the Hadoop that this Spark was built with.
+HADOOP_AWS = "org.apache.hadoop:hadoop-aws:3.3.4"
+S3_JARS = {
+    "hadoop-aws-3.3.4.jar": "53f9ae03c681a30a50aa17524bd9790ab596b28481858e54efd989a826ed3a4a",
+    "aws-java-sdk-bundle-1.12.262.jar": "873fe7cf495126619997bec21c44de5d992544aea7e632fdc77adb1a0915bae5",
+}
+
 # Protects nothing: the certificates are public. Java wants one.
 _PASSWORD = "changeit"
 
@@ -37,23 +47,39 @@ spark_submit()
 """
 
 
-def fetch_jars(target: Path) -> None:
-    """Puts Delta's jars beside Spark's own, so that driver and executors have them with no further setting.
+def s3_jars() -> list[Path]:
+    """Hadoop's program for S3, fetched where it is not there yet; in a folder of its own, which only sessions with S3 look into.
+
+    Raises:
+        SetupError: It cannot be fetched.
+    """
+    target = environment.spark_home() / "jars-s3"
+    if not all((target / name).is_file() for name in S3_JARS):
+        logging.getLogger("genospark").info("fetching Hadoop's program for S3 (280 MB, once)")
+        target.mkdir(exist_ok=True)
+        fetch_jars(target, HADOOP_AWS, S3_JARS)
+    return [target / name for name in S3_JARS]
+
+
+def fetch_jars(target: Path, package: str = DELTA, jars: dict[str, str] = JARS) -> None:
+    """Puts jars, Delta's where not said otherwise, beside Spark's own, so that driver and executors have them with no further setting.
 
     Spark's own package resolver fetches them, with its configured repositories and an empty cache.
 
     Args:
-        target: Spark's ``jars`` folder.
+        target: Folder; Spark's ``jars`` for those that every session has.
+        package: Maven coordinates.
+        jars: Names of the files, and the SHA-256 of each.
 
     Raises:
         SetupError: They cannot be fetched, or are not the locked ones.
     """
-    if all(_digest(target / name) == digest for name, digest in JARS.items()):
+    if all(_digest(target / name) == digest for name, digest in jars.items()):
         return
     with tempfile.TemporaryDirectory() as scratch:
         script = Path(scratch, "nothing.py")
         script.touch()
-        command = [str(environment.spark_home() / "bin" / "spark-submit"), "--packages", DELTA]
+        command = [str(environment.spark_home() / "bin" / "spark-submit"), "--packages", package]
         command += ["--conf", f"spark.jars.ivy={scratch}/ivy", str(script)]
         # A home of its own: a half-filled local Maven repository makes the resolver fail.
         options = f"-Duser.home={scratch}"
@@ -61,14 +87,16 @@ def fetch_jars(target: Path) -> None:
             options += f" -Djavax.net.ssl.trustStore={trust_store(Path(scratch))} -Djavax.net.ssl.trustStorePassword={_PASSWORD}"
         settings = os.environ | {"SPARK_SUBMIT_OPTS": options}
         ran = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
-        for name, digest in JARS.items():
+        for name, digest in jars.items():
             found = next(Path(scratch, "ivy", "jars").glob(f"*{name}"), None)
             if ran.returncode or found is None:
                 reason = next((line.strip() for line in ran.stderr.splitlines() if "unresolved" in line.lower()), "no answer")
-                raise SetupError(f"Delta's jars could not be fetched ({reason})", "check the network and run `make setup` again")
+                raise SetupError(f"{package} could not be fetched ({reason})", "check the network and run `make setup` again")
             if _digest(found) != digest:
                 raise SetupError(f"{name} is not the locked one (SHA-256 {_digest(found)})", "check the Maven repository in use")
-            shutil.copyfile(found, target / name)
+            partial = target / f".{name}.partial"
+            shutil.copyfile(found, partial)
+            partial.replace(target / name)
 
 
 def trust_store(folder: Path) -> Path:

@@ -1,31 +1,42 @@
-"""One writer at a time: locks of the operating system's, which end with the process that holds them, however it ends."""
+"""One writer at a time: locks of the operating system's, which end with the process that holds them, however it ends.
+
+Behind a URL there are no such locks: there a writer holds leases (``leases``).
+"""
 
 from __future__ import annotations
 
 import fcntl
-import os
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-from genospark.errors import BusyError, SetupError
+from genospark.core import leases, paths
+from genospark.errors import SetupError
+
+Check = Callable[[], None]
+"""Raises ``BusyError`` where the lock was lost meanwhile."""
 
 
 @contextmanager
-def writing(warehouse: str, stage: str, alone: bool = False) -> Iterator[None]:
+def writing(warehouse: str, stage: str, alone: bool = False) -> Iterator[Check]:
     """Holds a stage's lock of a warehouse; with `alone` nothing else may write there meanwhile.
 
     Args:
-        warehouse: Folder on a disk whose locks all writers share (NFS version 4 does).
+        warehouse: Folder on a disk whose locks all writers share (NFS version 4 does), or a URL.
         stage: Name.
         alone: Whether other stages are kept out, too.
+
+    Yields:
+        A check to be made before what was written is published.
 
     Raises:
         BusyError: Somebody else holds the lock.
         SetupError: The warehouse is no folder, or must not be written to.
     """
+    if paths.is_url(warehouse):
+        with leases.writing(warehouse, stage, alone) as check:
+            yield check
+        return
     folder = Path(warehouse, "locks")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +46,7 @@ def writing(warehouse: str, stage: str, alone: bool = False) -> Iterator[None]:
         _held(folder / "warehouse.lock", stage, fcntl.LOCK_EX if alone else fcntl.LOCK_SH),
         _held(folder / f"{stage.replace(' ', '-')}.lock", stage, fcntl.LOCK_EX),
     ):
-        yield
+        yield lambda: None
 
 
 @contextmanager
@@ -46,11 +57,9 @@ def _held(path: Path, stage: str, how: int) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             who = file.read().strip() or "another process"
-            raise BusyError(
-                f"{path.parent.parent}: `{stage}` cannot write now: {who}", "wait until it has ended, then run it again"
-            ) from None
+            raise leases.busy(str(path.parent.parent), stage, who) from None
         if how == fcntl.LOCK_EX:
             file.truncate(0)
-            file.write(f"`{stage}` runs on {socket.gethostname()}, process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+            file.write(leases.owner(stage))
             file.flush()
         yield

@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 import genospark
+from genospark.core import paths, stores
 from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.core.failures import user_error
@@ -135,7 +135,7 @@ def run_stage(
         BusyError: The stage runs there already.
         TableError: One of `tables` is not there.
     """
-    with writing(warehouse.path, stage, alone):
+    with writing(warehouse.path, stage, alone) as still_held:
         warehouse.refresh()
         read = [(role, _file(path)) for role, paths in (files or {}).items() for path in paths]
         read += [("table", entry) for name in tables or [] for entry in _parts(warehouse, name)]
@@ -150,13 +150,19 @@ def run_stage(
         run = Run(stage, run_id, warehouse, config, inputs)
         try:
             body(run)
+            still_held()
             run.commit()
-        except (PySparkException, Py4JJavaError, OSError, DeltaError) as error:
+        except _failures() as error:
             known = user_error(error)
             if known is None:
                 raise
             raise known from None
         return run_id
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What may hold an error of ours, or a refusal by the machine or a store."""
+    return PySparkException, Py4JJavaError, *stores.errors()
 
 
 def is_current(warehouse: Warehouse, run_id: str) -> bool:
@@ -174,7 +180,7 @@ def is_current(warehouse: Warehouse, run_id: str) -> bool:
 
 def _file(path: Path) -> Input:
     try:
-        with path.open("rb") as stream:
+        with paths.refusals(path, InputError), path.open("rb") as stream:
             return Input(str(path), path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})", "check its permissions") from None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import warnings
+from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from genospark.core import environment
+from genospark.core import environment, install, stores
+from genospark.errors import SetupError
 
 # What the code relies on wherever it runs. Masters, memory and cores belong into conf/spark/*.conf.
 REQUIRED = {
@@ -22,15 +26,48 @@ REQUIRED = {
 }
 
 
-def session(name: str = "genospark") -> SparkSession:
-    """The running Spark session, or a new one that uses this environment's Python and Java."""
+_S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
+
+
+def session(name: str = "genospark", *folders: str | None) -> SparkSession:
+    """The running Spark session, or a new one that uses this environment's Python and Java.
+
+    Args:
+        name: Of the application.
+        folders: What Spark is to read and write. Where one is on S3, Hadoop's program for it is fetched once.
+
+    Raises:
+        SetupError: There is no fitting Java, or Hadoop's program for S3 cannot be fetched.
+    """
     environment.pin()
     builder = SparkSession.builder.appName(name)
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
+    # Under spark-submit the program has started, and its classes are given to it: `prepare` looks for them.
+    if any(stores.is_s3(str(folder)) for folder in folders) and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        builder = builder.config("spark.jars", ",".join(map(str, install.s3_jars())))
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     logging.getLogger("py4j").setLevel(logging.WARNING)
     # PySpark 3.5 asks pandas for types that pandas 2.2 warns about, once a column.
     warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
     return spark
+
+
+def prepare(spark: SparkSession, url: str) -> None:
+    """Tells a session how to reach the store behind a URL.
+
+    Raises:
+        SetupError: Spark was started without Hadoop's program for S3.
+    """
+    if not stores.is_s3(url):
+        return
+    jvm: Any = spark.sparkContext._jvm
+    try:
+        jvm.java.lang.Class.forName(_S3A, True, jvm.java.lang.Thread.currentThread().getContextClassLoader())
+    except Py4JJavaError:
+        step = f"start it with `spark-submit --packages {install.HADOOP_AWS}`"
+        raise SetupError(f"{url}: this Spark was started without Hadoop's program for S3", step) from None
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    for key, value in stores.hadoop_options().items():
+        hadoop.set(key, value)

@@ -16,9 +16,10 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType, _parse_datatype_string
 
-from genospark.core import delta, ledger
+from genospark.core import delta, ledger, paths, stores
 from genospark.core.environment import command
-from genospark.errors import ConfigError, TableError
+from genospark.core.session import prepare
+from genospark.errors import TableError
 from genospark.schema import TABLES, Column, Table, table
 
 
@@ -39,17 +40,18 @@ class Warehouse:
 
     Args:
         spark: Session.
-        path: Folder on a disk that driver and executors share.
+        path: Folder on a disk that driver and executors share, or a URL that Hadoop, delta-rs and fsspec know.
 
     Raises:
-        ConfigError: The path is a URL.
+        SetupError: The URL's store cannot be reached or does not let us in, or Spark has no program for it.
     """
 
     def __init__(self, spark: SparkSession, path: str) -> None:
-        if "://" in path:
-            raise ConfigError(f"warehouse {path}: only folders of a local or mounted disk are supported", "mount it, and name the folder")
         self.spark = spark
-        self.path = str(Path(path).resolve())
+        self.path = str(paths.absolute(path))
+        if paths.is_url(self.path):
+            paths.check_reachable(self.path)
+            prepare(spark, self.path)
         self._ledger = ledger.Ledger(self.path)
 
     def location(self, name: str) -> str:
@@ -57,7 +59,7 @@ class Warehouse:
 
     @property
     def bundles(self) -> Path:
-        return Path(self.path) / "bundles"
+        return paths.place(self.path) / "bundles"
 
     @cached_property
     def _committed(self) -> dict[str, ledger.Run]:
@@ -124,9 +126,10 @@ class Warehouse:
         try:
             schema = StructType.fromJson(json.loads(ledger.schema(self.location(name), version)))
             found = delta.by_folder(ledger.live_files(self.location(name), version))
+            reader = self.spark.read.schema(schema)
             parts = [
-                self.spark.read.schema(schema).option("basePath", folder).parquet(*map(delta.for_reader, paths)).select(schema.names)
-                for folder, paths in found.items()
+                reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, files)).select(schema.names)
+                for folder, files in found.items()
             ]
         except (AnalysisException, DeltaError) as error:
             raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
@@ -142,7 +145,7 @@ class Warehouse:
         if not parts:
             raise self._missing(name)
         found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in parts]
-        return sorted(f"file://{path}" for paths in found for path in paths)
+        return sorted(path if paths.is_url(path) else f"file://{path}" for files in found for path in files)
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
@@ -163,7 +166,7 @@ class Warehouse:
         ledger.update(location, columns, entry.version)
         folder = uuid4().hex
         writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*entry.partitions)
-        writer.parquet(f"{location}/{folder}")
+        writer.parquet(stores.for_hadoop(f"{location}/{folder}"))
         return Written(name, *delta.publish(location, folder, columns, entry.partitions))
 
     def commit(self, run: ledger.Run) -> None:

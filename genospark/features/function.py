@@ -6,7 +6,6 @@ labels (which terms there are) sees training genes only.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from genospark.core.config import Fractions, StageConfig
+from genospark.core.paths import absolute
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
@@ -71,7 +71,7 @@ def build_features(config: BuildFunctionFeaturesConfig, spark: SparkSession) -> 
         InputError: A file of splits or parents is not as asked.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    files = {role: [Path(path)] for role, path in (("splits", config.splits), ("parents", config.parents)) if path}
+    files = {role: [absolute(path)] for role, path in (("splits", config.splits), ("parents", config.parents)) if path}
     bundle = last_bundle(warehouse) if config.embedding == "both" else None
     facts = {"bundle": bundle.version} if bundle else {}
     return run_stage(
@@ -146,7 +146,7 @@ def _labels(warehouse: Warehouse, genes: NDArray[np.object_], config: BuildFunct
             f"{warehouse.path}: no gene with expression was looked at for terms", "check that terms and expression name genes the same way"
         )
     own = sorted(looked["termId"].dropna().unique())
-    wider = ancestors_by_file(Path(config.parents), own) if config.parents else ancestors_by_name(own, config.separators)
+    wider = ancestors_by_file(absolute(config.parents), own) if config.parents else ancestors_by_name(own, config.separators)
     place = {term: index for index, term in enumerate(wider)}
     row = {gene: index for index, gene in enumerate(genes)}
     labels = np.full((len(genes), max(len(wider), 1)), np.nan, np.float32)

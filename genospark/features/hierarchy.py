@@ -36,7 +36,8 @@ def ancestors_by_file(path: Path, terms: list[str]) -> dict[str, set[str]]:
         InputError: The file is no such table, or a term lies under itself.
     """
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str)[["termId", "parentId"]].dropna()
+        with path.open("rb") as file:
+            table = pd.read_csv(file, sep="\t", dtype=str)[["termId", "parentId"]].dropna()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a table of termId and parentId ({error})", "name the columns so, tab-separated") from None
     parents: dict[str, list[str]] = table.groupby("termId")["parentId"].agg(list).to_dict()

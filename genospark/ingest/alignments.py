@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from genospark.core.config import expand
+from genospark.core.paths import reason
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
 from genospark.core.runlog import Run
@@ -123,7 +124,8 @@ def read_bed(path: Path) -> list[tuple[str, int, int]]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})", "check the path") from None
+        what = reason(error) if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({what})", "check the path") from None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue

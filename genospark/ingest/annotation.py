@@ -7,8 +7,9 @@ import io
 import re
 import zlib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import unquote
 
 import numpy as np
@@ -71,7 +72,7 @@ def read_annotation(path: Path, rejects: Rejects | None = None) -> pd.DataFrame:
 def lines_of(path: Path, numbers: Collection[int]) -> dict[int, int]:
     """The line, from 1, of each line of data: those with nine columns and empty ones, counted from 0."""
     wanted, found, count = set(numbers), {}, 0
-    with igzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
+    with _opened(path) as file:
         # As the parser ends lines.
         for place, line in enumerate(io.TextIOWrapper(file, encoding="latin-1"), 1):
             if line == "\n" or line.count("\t") == len(COLUMNS) - 1:
@@ -81,9 +82,17 @@ def lines_of(path: Path, numbers: Collection[int]) -> dict[int, int]:
     return found
 
 
-def _is_gzipped(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The content of a plain or gzipped file."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if packed:
+            with igzip.open(raw) as file:
+                yield cast(BinaryIO, file)
+        else:
+            yield cast(BinaryIO, raw)
 
 
 def _rows(path: Path, features: list[str], rejects: Rejects) -> Iterator[pd.DataFrame]:
@@ -100,7 +109,7 @@ def _rows(path: Path, features: list[str], rejects: Rejects) -> Iterator[pd.Data
         return "skip" if rejects.config.quarantines else "error"
 
     try:
-        with igzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
+        with _opened(path) as file:
             batches = csv.open_csv(
                 pa.PythonFile(_Text(file), "r"),
                 # One thread, or rows lose their numbers.

@@ -6,7 +6,7 @@ Cells are read in blocks, so memory grows with people and genes, not with cells.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from genospark.core import paths
 from genospark.core.config import Settings
 from genospark.errors import ConfigError, InputError
 
@@ -125,7 +126,7 @@ def read_pseudobulk(path: Path, settings: PseudobulkSettings, cell_type: str, st
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
     try:
-        with h5py.File(path, "r") as file:
+        with paths.open_jumping(path) if paths.is_url(path) else nullcontext(path) as source, h5py.File(source, "r") as file:
             if not isinstance(file["obs"], h5py.Group) or not isinstance(file["var"], h5py.Group) or "__categories" in file["obs"]:
                 raise InputError(f"{path}: was written by anndata before 0.8", "read it with anndata and write it again")
             yield file

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from genospark.core.config import expand
+from genospark.core.paths import place
 from genospark.errors import ConfigError
 
 
@@ -23,7 +24,7 @@ def by_role(inputs: list[str], roles: tuple[str, ...], needed: tuple[str, ...]) 
     patterns: dict[str, list[str]] = {role: [] for role in roles}
     for entry in inputs:
         role, separator, path = entry.partition("=")
-        if separator and role not in roles and ("/" in role or Path(entry).exists()):
+        if separator and role not in roles and ("/" in role or place(entry).exists()):
             # A path may itself have the sign in it.
             role, path = "", entry
         elif not separator:

@@ -19,7 +19,8 @@ def read_gold(path: Path) -> set[tuple[str, str]]:
         InputError: It is no such table.
     """
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str)[["regulatorId", "targetId"]].dropna()
+        with path.open("rb") as file:
+            table = pd.read_csv(file, sep="\t", dtype=str)[["regulatorId", "targetId"]].dropna()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a table of regulatorId and targetId ({error})", "name the columns so, tab-separated") from None
     return set(table.itertuples(index=False, name=None))

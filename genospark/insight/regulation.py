@@ -7,7 +7,6 @@ each other is not taken out: it can look like regulation.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from pyspark.sql.types import StructType
 from scipy.stats import rankdata
 
 from genospark.core.config import StageConfig
+from genospark.core.paths import place
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse, spark_schema
@@ -78,7 +78,7 @@ def infer_network(config: InferNetworkConfig, spark: SparkSession) -> str:
         InputError: The gold standard or the bundle cannot be read.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    files = {"gold standard": [Path(config.gold_standard)]} if config.gold_standard else {}
+    files = {"gold standard": [place(config.gold_standard)]} if config.gold_standard else {}
     bundle = chosen(warehouse, "expression", config.bundle) if config.network == "expression" else None
     tables = ["expression", *(["expressionExamples"] if bundle else []), *(["genes"] if warehouse.producer("genes") else [])]
     work = config.model_copy(update={"bundle": bundle and bundle.version})
@@ -182,7 +182,7 @@ def _rows(edges: Edges, most: int) -> pd.DataFrame:
 
 def _measure(run: Run, config: InferNetworkConfig, edges: Edges, version: str) -> None:
     """AUROC and AUPRC of all possible pairs of genes that the gold standard and the tables both name."""
-    gold = read_gold(Path(str(config.gold_standard)))
+    gold = read_gold(place(str(config.gold_standard)))
     truth = np.array([[float((regulator, target) in gold) for regulator in edges.regulators] for target in edges.targets])
     truth[~edges.possible] = np.nan
     words = "networks of each gene's own" if config.network == "own" else "expression network"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genospark.core.paths import write_whole
 from genospark.errors import InputError
 
 FORMAT = 2
@@ -53,16 +54,12 @@ class Bundle:
     def save(self, folder: Path) -> Path:
         """Writes the bundle as ``<folder>/<version>`` and returns that path."""
         path = folder / self.version
-        path.mkdir(parents=True, exist_ok=True)
         weights = {f"weight{index:03d}": array for index, array in enumerate(self.weights)}
         buffer = io.BytesIO()
         np.savez(buffer, **weights, **self.arrays)
         described = self._deciding() | {"metrics": self.metrics, "lineage": self.lineage}
         for name, content in (("arrays.npz", buffer.getvalue()), ("model.json", json.dumps(described, indent=1).encode())):
-            # Readers see the old file or the new one, whatever ends this process.
-            partial = path / f".{name}.partial"
-            partial.write_bytes(content)
-            partial.replace(path / name)
+            write_whole(path / name, content)
         return path
 
 
@@ -78,14 +75,14 @@ def load(path: Path, task: str) -> Bundle:
             raise InputError(f"{path}: bundle of format {described['format']}, this version reads {FORMAT}", "train again")
         if described["task"] != task:
             raise InputError(f"{path}: a bundle for {described['task']}, not for {task}", "name another with --set bundle=PATH")
-        with np.load(path / "arrays.npz", allow_pickle=False) as stored:
+        with (path / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         weights = [arrays.pop(name) for name in sorted(arrays) if name.startswith("weight")]
         bundle = Bundle(task, described["definition"], weights, arrays, described["metrics"], described["lineage"])
     except FileNotFoundError as error:
         there = ", ".join(sorted(entry.name for entry in path.parent.glob(f"{task}-*"))) or "none"
         next_step = f"bundles in {path.parent}: {there}; name one with --set bundle=PATH, or make one with `train {task}`"
-        raise InputError(f"{path}: no bundle there ({Path(error.filename).name} is missing)", next_step) from None
+        raise InputError(f"{path}: no bundle there ({Path(error.filename or error.args[0]).name} is missing)", next_step) from None
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: damaged bundle ({error})", "train again, or copy it again") from None
     if bundle.version != path.name:

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from genospark.core.config import StageConfig
+from genospark.core.paths import absolute
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
@@ -49,7 +50,7 @@ def score(config: ScoreVariantsConfig, spark: SparkSession) -> str:
     """
     warehouse = Warehouse(spark, config.warehouse)
     bundle = chosen(warehouse, TASK, config.bundle)
-    target = Path(config.vcf or f"{warehouse.path}/calls.vcf.gz").resolve()
+    target = absolute(config.vcf or f"{warehouse.path}/calls.vcf.gz")
     work = config.model_copy(update={"bundle": bundle.version, "vcf": str(target) if config.vcf else None})
     return run_stage(
         "score variants",

@@ -11,6 +11,7 @@ import pysam
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from genospark.core.paths import local_folder
 from genospark.core.pileup import WINDOW_BP
 
 _HOM_REF, _MISSING = "0/0:.:.:.", "./.:.:.:."
@@ -43,17 +44,17 @@ def write_vcf(path: Path, calls: DataFrame, people: list[str], contigs: dict[str
 
     keyed = calls.withColumn("window", f.floor(f.col("start") / WINDOW_BP).cast("bigint"))
     made = keyed.groupBy("contigName", "window").applyInPandas(lines, "contig int, window bigint, sites int, text string")
-    scratch = path.with_name(f".{path.name}.partial.gz")
-    path.parent.mkdir(parents=True, exist_ok=True)
     sites = 0
-    with pysam.BGZFile(str(scratch), "wb") as out:
-        out.write(_header(people, contigs, version).encode())
-        for row in made.orderBy("contig", "window").toLocalIterator():
-            sites += row["sites"]
-            out.write(row["text"].encode())
-    pysam.tabix_index(str(scratch), preset="vcf", force=True)
-    scratch.with_name(f"{scratch.name}.tbi").replace(path.with_name(f"{path.name}.tbi"))
-    scratch.replace(path)
+    with local_folder(path.parent) as folder:
+        scratch = folder / f".{path.name}.partial.gz"
+        with pysam.BGZFile(str(scratch), "wb") as out:
+            out.write(_header(people, contigs, version).encode())
+            for row in made.orderBy("contig", "window").toLocalIterator():
+                sites += row["sites"]
+                out.write(row["text"].encode())
+        pysam.tabix_index(str(scratch), preset="vcf", force=True)
+        (folder / f"{scratch.name}.tbi").replace(folder / f"{path.name}.tbi")
+        scratch.replace(folder / path.name)
     return sites
 
 

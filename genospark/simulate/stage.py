@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genospark.core.config import StageConfig
+from genospark.core.paths import absolute, local_folder
 from genospark.core.progress import log, step
 from genospark.simulate.cohort import simulate_cohort
 from genospark.simulate.config import OwnDataConfig, SimulateConfig
@@ -37,7 +37,7 @@ def simulate(config: SimulateStageConfig, spark: SparkSession | None = None) -> 
     Raises:
         TableError: Diseases are to be simulated on tables that are not there, or that have too few common variants or genes.
     """
-    out = Path(config.out or f"{config.warehouse}/input").resolve()
+    out = absolute(config.out or f"{config.warehouse}/input")
     if config.own_data:
         # Only this kind of simulation reads tables.
         from genospark.core.session import session
@@ -45,10 +45,12 @@ def simulate(config: SimulateStageConfig, spark: SparkSession | None = None) -> 
         from genospark.simulate.own_data import simulate_diseases
 
         with step(f"simulate: {len(config.own_data.diseases)} diseases on the warehouse's own people"):
-            simulate_diseases(config.own_data, Warehouse(spark or session("genospark simulate"), config.warehouse), out)
+            warehouse = Warehouse(spark or session("genospark simulate", config.warehouse), config.warehouse)
+            with local_folder(out) as folder:
+                simulate_diseases(config.own_data, warehouse, folder)
         log.info("simulate: %s (truth apart in its folder truth)", out / "phenotypes.tsv")
         return str(out)
-    with step(f"simulate: {config.cohort.people} people, {config.cohort.variants} variants"):
-        simulate_cohort(config.cohort, out, lambda message: log.info("simulate: %s", message))
+    with step(f"simulate: {config.cohort.people} people, {config.cohort.variants} variants"), local_folder(out) as folder:
+        simulate_cohort(config.cohort, folder, lambda message: log.info("simulate: %s", message))
     log.info("simulate: files in %s (truth apart in its folder truth)", out)
     return str(out)

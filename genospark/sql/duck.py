@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import duckdb
 
-from genospark.core import crosswalk, ledger
+from genospark.core import crosswalk, ledger, paths
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES, Table
 from genospark.sql.printed import SHOWN_ROWS, print_csv, show_first
@@ -61,11 +60,16 @@ def connect(warehouse: str) -> duckdb.DuckDBPyConnection:
     Raises:
         TableError: The warehouse has no tables.
     """
-    book = ledger.Ledger(str(Path(warehouse).resolve()))
+    book = ledger.Ledger(str(paths.absolute(warehouse)))
+    if paths.is_url(book.path):
+        paths.check_reachable(book.path)
     committed = book.committed()
     if not committed:
         raise TableError(f"{warehouse}: no tables there", "ingest something first, or name another folder with --warehouse")
     connection = duckdb.connect()
+    if paths.is_url(book.path):
+        # DuckDB's own extension for URLs would have to be downloaded.
+        connection.register_filesystem(paths.file_system(book.path))
     places = [("runs", None), *((part, run["version"]) for part, run in committed.items())]
     parts: dict[str, list[str]] = {}
     for part, version in places:

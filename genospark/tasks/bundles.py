@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from genospark.core.paths import absolute
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.models.bundle import Bundle, load
@@ -30,4 +29,4 @@ def chosen(warehouse: Warehouse, task: str, path: str | None) -> Bundle:
         InputError: It is not there, or damaged.
         TableError: None was trained here and no path is given.
     """
-    return load(Path(path).resolve() if path else warehouse.bundles / last_version(warehouse, task), task)
+    return load(absolute(path) if path else warehouse.bundles / last_version(warehouse, task), task)

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from genospark.core import paths
 from genospark.tasks.problem import Field, Problem, Tensors
 
 Batch = tuple[Tensors, Tensors]
@@ -86,6 +87,7 @@ def _open(files: list[str], columns: list[str], rank: int, ranks: int, shuffle: 
         warnings.simplefilter("ignore")
         return make_batch_reader(
             files,
+            filesystem=_file_system(files[0]),
             schema_fields=[f"^{name}$" for name in columns],
             cur_shard=rank,
             shard_count=ranks,
@@ -95,3 +97,22 @@ def _open(files: list[str], columns: list[str], rank: int, ranks: int, shuffle: 
             # One thread that keeps the order: the same seed gives the same batches.
             reader_pool_type="dummy",
         )
+
+
+def _file_system(url: str) -> Any:
+    """What Petastorm reads a URL's file by; None for its own way, which is that for local files.
+
+    Petastorm uses pyarrow's older file systems and hands fsspec's to newer code, which refuses.
+    """
+    if not paths.is_url(url):
+        return None
+    from pyarrow.filesystem import DaskFileSystem
+
+    class Files(DaskFileSystem):  # type: ignore[misc]
+        def isfile(self, path: str) -> bool:
+            return bool(self.fs.isfile(path))
+
+        def isdir(self, path: str) -> bool:
+            return bool(self.fs.isdir(path))
+
+    return Files(paths.file_system(url))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -146,7 +145,7 @@ def _train(run: Run, recipe: Recipe[Config], config: Config) -> None:
         },
     )
     path = bundle.save(run.warehouse.bundles)
-    Path(job.checkpoint).unlink()
+    checkpoint.unlink()
     run.note(bundle=bundle.version)
     _write_metrics(run, recipe.task, metrics, bundle.version)
     log.info("%s: bundle in %s", run.stage, path)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from genospark.core import environment
+from genospark.core.paths import open_bytes, place, write_whole
 from genospark.tasks.problem import Problem
 from genospark.training.feed import Batch, Feed
 
@@ -161,16 +162,14 @@ def _validation_loss(measure: Any, problem: Problem, feed: Feed) -> float:
 
 def write_checkpoint(path: str, weights: list[Any]) -> None:
     """Writes weights so that a reader sees the old file or the new one, never a part."""
-    scratch = Path(path).with_suffix(".partial")
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    with scratch.open("wb") as stream:
-        np.savez(stream, *weights)
-    scratch.replace(path)
+    content = io.BytesIO()
+    np.savez(content, *weights)
+    write_whole(place(path), content.getvalue())
 
 
 def read_checkpoint(path: str) -> list[Any]:
     """The weights that ``write_checkpoint`` wrote, in their order."""
-    with np.load(path, allow_pickle=False) as stored:
+    with open_bytes(path) as file, np.load(file, allow_pickle=False) as stored:
         return [stored[f"arr_{index}"] for index in range(len(stored.files))]
 
 

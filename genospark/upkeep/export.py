@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pyspark.sql import SparkSession
 
+from genospark.core import paths, stores
 from genospark.core.config import StageConfig
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse
@@ -42,7 +42,7 @@ def export(config: ExportConfig, spark: SparkSession) -> str:
         raise ConfigError("no folder is given", "name it with --set out=DIR")
     if unknown := [name for name in config.tables if name not in TABLES]:
         raise ConfigError(f"no table {unknown[0]}", f"the tables are {', '.join(TABLES)}")
-    out = Path(config.out).resolve()
+    out = paths.absolute(config.out)
     if out.exists() and any(out.iterdir()):
         raise TableError(f"{out}: holds files already", "name a new folder")
     warehouse = Warehouse(spark, config.warehouse)
@@ -50,6 +50,6 @@ def export(config: ExportConfig, spark: SparkSession) -> str:
     for name in names:
         with step(f"export: {name}"):
             writer = warehouse.read(name).write
-            writer.partitionBy(*TABLES[name].partitions).parquet(str(out / name))
+            writer.partitionBy(*TABLES[name].partitions).parquet(stores.for_hadoop(str(out / name)))
     log.info("export: %d tables in %s", len(names), out)
     return str(out)

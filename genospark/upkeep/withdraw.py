@@ -9,6 +9,7 @@ from pyspark.sql import functions as f
 
 from genospark.core import crosswalk
 from genospark.core.locks import writing
+from genospark.core.paths import place
 from genospark.core.progress import step
 from genospark.core.pseudonyms import NamingConfig, read_key
 from genospark.core.runlog import Run, run_stage
@@ -50,7 +51,7 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     """
     if config.samples is None:
         raise ConfigError("no people are given", "name a file of sample ids, one a line, with --set samples=PATH")
-    path = Path(config.samples)
+    path = place(config.samples)
     people = sorted(set(read_key(config.key_file).of(_listed(path))))
     warehouse = Warehouse(spark, config.warehouse)
     run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]}, alone=True)

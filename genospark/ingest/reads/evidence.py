@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pysam
 
 from genospark.core.pileup import UNKNOWN_BASE
 from genospark.ingest.reads.bases import IGNORED, Runs, Tiles, coverage, effective_qualities, sum_bases, tile_bases
@@ -15,7 +14,7 @@ from genospark.ingest.reads.filters import KEPT, LOW_MAPPING_QUALITY, ReadFilter
 from genospark.ingest.reads.indels import find_indels, left_align, rank_indels
 from genospark.ingest.reads.mates import Overlaps, expand, find_overlaps
 from genospark.ingest.reads.records import Ints, Records
-from genospark.ingest.reads.reference import reference_codes
+from genospark.ingest.reads.reference import Fasta, reference_codes
 
 _REVERSE = 0x10
 
@@ -37,7 +36,7 @@ class Batch:
     state: Ints
 
 
-def gather(batch: Batch, start: int, end: int, fasta: pysam.FastaFile, contig_name: str, filters: ReadFilters) -> tuple[Evidence, int, int]:
+def gather(batch: Batch, start: int, end: int, fasta: Fasta, contig_name: str, filters: ReadFilters) -> tuple[Evidence, int, int]:
     """Gather the evidence at positions ``[start, end)``, 0-based.
 
     Returns:
@@ -55,7 +54,7 @@ class _Gatherer:
         self.kept: Bools = self.here & (batch.state == KEPT)
         self.pieces = batch.pieces.among(self.kept)
 
-    def gather(self, fasta: pysam.FastaFile, contig_name: str) -> tuple[Evidence, int, int]:
+    def gather(self, fasta: Fasta, contig_name: str) -> tuple[Evidence, int, int]:
         indels = find_indels(self.pieces, self.start, self.end)
         first = int(min(self.start, indels.floor.min(initial=self.start)))
         last = int(max(self.end, (indels.anchor + indels.deleted).max(initial=0) + 1))

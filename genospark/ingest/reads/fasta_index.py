@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from genospark.core.paths import open_bytes, place, reason
 from genospark.errors import InputError
 
 
@@ -14,18 +15,18 @@ def check_fasta_index(fasta: str | Path) -> None:
     Raises:
         InputError: One does not, or the index is no index.
     """
-    index = Path(f"{fasta}.fai")
+    index = place(f"{fasta}.fai")
     step = f"make the index anew: `samtools faidx {fasta}`"
     try:
         rows = [line.split("\t") for line in index.read_text().splitlines()]
         contigs: list[tuple[str, list[int]]] = [(row[0], [int(text) for text in row[1:5]]) for row in rows]
-        with Path(fasta).open("rb") as file:
+        with open_bytes(fasta) as file:
             if file.read(2) == b"\x1f\x8b":
                 return
             size = file.seek(0, 2)
             wrong = next((name for name, numbers in contigs if not _fits(file, size, name, *numbers)), None)
     except OSError as error:
-        raise InputError(f"{error.filename or index}: cannot be read ({error.strerror})", "check the path and its permissions") from None
+        raise InputError(f"{error.filename or index}: cannot be read ({reason(error)})", "check the path and its permissions") from None
     except (ValueError, TypeError):
         raise InputError(f"{index}: not an index of a FASTA file", step) from None
     if wrong is not None:

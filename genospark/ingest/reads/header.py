@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genospark.core.builds import prefix_hint
+from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
 from genospark.ingest.reads.index import find_index
 from genospark.ingest.reads.reference import reference_contigs
@@ -97,10 +98,10 @@ def inflate(path: str, start: int) -> Iterator[tuple[int, bytes]]:
 def _read(path: str) -> tuple[str, dict[str, int], int]:
     """Text and contigs of a header, and the virtual offset after it."""
     try:
-        with Path(path).open("rb") as file:
+        with open_bytes(path) as file:
             head = file.read(4096)
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror})", "check the path and its permissions") from error
+        raise InputError(f"{path}: cannot be opened ({reason(error)})", "check the path and its permissions") from error
     if head.startswith(b"CRAM"):
         raise InputError(f"{path}: a CRAM file, not a BAM file", "convert it: `samtools view -b -T reference.fa -o new.bam FILE`")
     if bgzf.block_bytes(head) is None:

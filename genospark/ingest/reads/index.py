@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from genospark.core.paths import place
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 
@@ -45,7 +46,7 @@ def find_index(path: str) -> Path:
     Raises:
         InputError: There is none.
     """
-    places = [Path(path + ".bai"), Path(path).with_suffix(".bai"), Path(path + ".csi")]
+    places = [place(path + ".bai"), place(path).with_suffix(".bai"), place(path + ".csi")]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise InputError(f"{path}: no index ({places[0].name} or {places[2].name}) beside it", f"make it: `samtools index {path}`")
@@ -83,15 +84,15 @@ def load_index(path: str) -> list[Marks]:
         InputError: The index is absent or damaged.
     """
     index = find_index(path)
-    return _load(str(index), index.stat().st_mtime_ns)
+    return _load(str(index), index.stat().st_mtime)
 
 
 @lru_cache(maxsize=8)
-def _load(index: str, _modified: int) -> list[Marks]:
+def _load(index: str, _modified: float) -> list[Marks]:
     try:
         if index.endswith(".csi"):
             return _csi(b"".join(piece for _, piece in bgzf.blocks(index, 0)))
-        return _bai(Path(index).read_bytes())
+        return _bai(place(index).read_bytes())
     except (struct.error, ValueError, OverflowError, OSError, InputError) as error:
         raise InputError(f"{index}: not an index of a BAM, or truncated ({error})", MAKE) from error
 

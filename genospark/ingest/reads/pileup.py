@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pysam
 
 from genospark.core.pileup import CHANNELS, INDEX, UNKNOWN_BASE, WINDOW_BP
 from genospark.errors import InputError
@@ -19,7 +18,7 @@ from genospark.ingest.reads.filters import CROWDED, CROWDED_LOW, DROP_REASONS, K
 from genospark.ingest.reads.header import read_alignment_header
 from genospark.ingest.reads.index import first_offset
 from genospark.ingest.reads.records import Records, RecordStream
-from genospark.ingest.reads.reference import open_reference, reference_codes
+from genospark.ingest.reads.reference import Fasta, open_reference, reference_codes
 from genospark.ingest.reads.regions import Region
 
 SLICE_BP = 1 << 16
@@ -86,7 +85,7 @@ def windows(pileup: Pileup) -> npt.NDArray[np.uint8]:
 
 
 class _Piler:
-    def __init__(self, region: Region, reference: pysam.FastaFile, filters: ReadFilters, contig_bp: int) -> None:
+    def __init__(self, region: Region, reference: Fasta, filters: ReadFilters, contig_bp: int) -> None:
         self.region, self.reference, self.filters = region, reference, filters
         self.end = min(region.end, contig_bp)
         self.tensor = np.zeros((region.end - region.start, len(CHANNELS)), np.uint8)

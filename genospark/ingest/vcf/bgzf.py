@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from isal import igzip_lib, isal_zlib
 
+from genospark.core.paths import open_bytes
 from genospark.errors import InputError
 
 MAGIC = b"\x1f\x8b\x08\x04"
@@ -49,7 +49,7 @@ def find_block(path: str, start: int, stop: int) -> int | None:
         InputError: No blocks lead there.
     """
     base = max(0, start - MAX_BLOCK_BYTES)
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         size = file.seek(0, 2)
         file.seek(base)
         # The block before, the longest block, the header after it, and its extra field.
@@ -75,7 +75,7 @@ def blocks(path: str, start: int) -> Iterator[tuple[int, bytes]]:
     Raises:
         InputError: A block is cut short, or its checksum does not fit.
     """
-    with Path(path).open("rb", buffering=1 << 20) as file:
+    with open_bytes(path, 1 << 20) as file:
         file.seek(start)
         at = start
         while (data := _read_block(file, path, at)) is not None:
@@ -117,7 +117,7 @@ def check_end(path: str) -> None:
     Raises:
         InputError: The mark is absent: the file was probably cut short.
     """
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - len(EOF_BLOCK)))
         if file.read() != EOF_BLOCK:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from genospark.core.paths import open_bytes
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import gzip_pieces
 from genospark.ingest.vcf.splits import Split
@@ -102,7 +102,7 @@ def _pieces(split: Split) -> Iterator[_Piece]:
         if start is not None:
             yield from ((at, 0, text, at < split.stop) for at, text in bgzf.blocks(split.path, start))
     else:
-        with Path(split.path).open("rb") as file:
+        with open_bytes(split.path) as file:
             file.seek(split.start)
             at = split.start
             while text := file.read(min(_PLAIN_BYTES, split.stop - at) if at < split.stop else _PLAIN_BYTES):

@@ -10,8 +10,8 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from genospark.core.paths import open_bytes
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.chunks import Chunk
@@ -145,7 +145,7 @@ def _lines_to(path: str, stop: int, block: int | None = None) -> int:
                 return before + text[:stop].count(b"\n")
             before += text.count(b"\n")
         return before
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         left, lines = stop, 0
         while left and (piece := file.read(min(left, _PIECE))):
             lines += piece.count(b"\n")

@@ -13,6 +13,7 @@ from typing import Literal
 
 from isal import igzip
 
+from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 
@@ -104,7 +105,7 @@ def gzip_pieces(path: str) -> Iterator[bytes]:
     """
     again = "copy or download the file again, and check it with `gzip -t`"
     try:
-        with igzip.open(path, "rb") as file:
+        with open_bytes(path) as packed, igzip.open(packed, "rb") as file:
             while piece := file.read(PIECE_BYTES):
                 yield piece
     except EOFError as error:
@@ -115,10 +116,10 @@ def gzip_pieces(path: str) -> Iterator[bytes]:
 
 def _compression(path: str) -> Compression:
     try:
-        with Path(path).open("rb") as file:
+        with open_bytes(path) as file:
             head = file.read(4096)
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror})", "check the path and its permissions") from error
+        raise InputError(f"{path}: cannot be opened ({reason(error)})", "check the path and its permissions") from error
     if bgzf.block_bytes(head) is not None:
         return "bgzf"
     if head.startswith(b"\x1f\x8b"):
@@ -161,7 +162,7 @@ def _place(compression: Compression, offset: int, within: int, seen: int) -> tup
 
 
 def _plain_pieces(path: str) -> Iterator[tuple[int, bytes]]:
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         while piece := file.read(PIECE_BYTES):
             yield 0, piece
 

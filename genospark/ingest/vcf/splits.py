@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from genospark.core.paths import place
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import Compression, VcfHeader
@@ -50,7 +50,7 @@ def plan_splits(header: VcfHeader, target_bytes: int) -> list[Split]:
         raise InputError(f"a split cannot have {target_bytes} bytes", "give a positive number of bytes")
     if header.compression == "bgzf":
         bgzf.check_end(header.path)
-    size = Path(header.path).stat().st_size
+    size = place(header.path).stat().st_size
     step = size if header.compression == "gzip" else target_bytes
     # A file without records still makes one split, which holds no rows.
     starts = range(header.data_start, max(size, header.data_start + 1), step)
