@@ -55,7 +55,7 @@ def demo_config(warehouse: str) -> PipelineConfig:
     }
     for entry in STAGES.values():
         if "key-file" in entry.options:
-            settings[entry.name] |= {"key_file": f"{files}/pseudonym.key", "crosswalk": f"{paths.absolute(warehouse)}/crosswalk"}
+            settings[entry.name] |= {"key_file": f"{files}/pseudonym.key", "crosswalk": f"{absolute(warehouse)}/crosswalk"}
     return PipelineConfig(warehouse=warehouse, stages={name: settings.get(name, {}) for name in STAGES})
 
 

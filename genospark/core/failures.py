@@ -38,7 +38,8 @@ def user_error(error: Exception) -> errors.GenosparkError | None:
         if machine := _MACHINE.search(str(error)):
             return errors.SetupError(f"the machine refused: {machine.group()[:200]}", "free disk, or check the permissions")
         if store := _STORE.search(str(error)):
-            return errors.SetupError(f"an object store refused: {store.group().strip(' :')[:300]}", NEXT_STEP)
+            said = store.group().strip(" :")[:300]
+            return errors.SetupError(f"an object store refused: {said}", NEXT_STEP)
         return None
     name, problem, next_step = found.groups()
     kind = getattr(errors, name, errors.GenosparkError)
