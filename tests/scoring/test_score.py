@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support import Cohort
 
+from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import CoverageError, InputError, TableError
 from genospark.features.specification import from_tables
@@ -59,7 +60,9 @@ def _scores(cohort: Cohort, spark: SparkSession, home: Path, vcf: str, expressio
     roles = [f"phenotypes={cohort.files}/phenotypes.tsv", f"covariates={cohort.files}/covariates.tsv"]
     ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=roles), spark)
     score(ScoreRiskConfig(warehouse=warehouse, bundle=str(cohort.bundle)), spark)
-    return Warehouse(spark, warehouse).read("riskScores").toPandas().set_index(KEY).sort_index()
+    found = Warehouse(spark, warehouse).read("riskScores").toPandas()
+    found["sampleId"] = found["sampleId"].map(crosswalk.read(f"{warehouse}-crosswalk"))
+    return found.set_index(KEY).sort_index()
 
 
 def _original(cohort: Cohort) -> pd.DataFrame:

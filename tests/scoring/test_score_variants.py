@@ -55,12 +55,12 @@ def test_bcftools_reads_the_vcf_without_a_warning(cohort: Cohort) -> None:
     assert [line for line in normalised.splitlines() if line[0] != "#"] == [line for line in view.splitlines() if line[0] != "#"]
 
 
-def _carried(vcf: Path, people: list[str], regions: str) -> dict[tuple[str, str, int, str, str], int]:
+def _carried(vcf: Path, people: list[str], regions: str, names: dict[str, str]) -> dict[tuple[str, str, int, str, str], int]:
     """Copies of every alternate allele that people carry in some regions, split by bcftools."""
     text = pysam.bcftools.norm("-m-any", str(vcf))
     found = {}
     with pysam.VariantFile(str(vcf)) as header:
-        known = list(header.header.samples)
+        known = [names.get(name, name) for name in header.header.samples]
     spans = pd.read_csv(regions, sep="\t", header=None).set_index(0)
     for line in io.StringIO(text):
         if line.startswith("#"):
@@ -89,7 +89,8 @@ def _carried(vcf: Path, people: list[str], regions: str) -> dict[tuple[str, str,
 def truth_and_calls(cohort: Cohort) -> tuple[dict, dict]:
     people = sorted(path.stem for path in (cohort.files / "reads").glob("*.bam"))
     bed = str(cohort.files / "reads" / "regions.bed")
-    return _carried(cohort.files / "genotypes.vcf.gz", people, bed), _carried(cohort.path / "calls.vcf.gz", people, bed)
+    truth, calls = cohort.files / "genotypes.vcf.gz", cohort.path / "calls.vcf.gz"
+    return _carried(truth, people, bed, {}), _carried(calls, people, bed, cohort.names)
 
 
 def test_calls_are_the_cohorts_genotypes(truth_and_calls: tuple[dict, dict]) -> None:
@@ -107,7 +108,7 @@ def test_metrics_are_those_of_the_calls(cohort: Cohort, truth_and_calls: tuple[d
     """F1 on test windows, counted from the VCF and the cohort's VCF."""
     truth, calls = truth_and_calls
     windows = cohort.warehouse.read("variantExamples").where("split = 'test'").select("sampleId", "contigName", "start").collect()
-    tested = {(row["sampleId"], row["contigName"], row["start"] // 1000) for row in windows}
+    tested = {(cohort.names[row["sampleId"]], row["contigName"], row["start"] // 1000) for row in windows}
     metrics = cohort.warehouse.read("metrics/variants").where("split = 'test' and model = 'default'").collect()
     for row in metrics:
         single = row["target"] == "SNV"
