@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -25,10 +26,18 @@ def spark() -> SparkSession:
 
 
 @pytest.fixture(scope="session")
-def cohort(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
-    path = tmp_path_factory.mktemp("cohort") / "warehouse"
+def cohort(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Cohort:
+    """Made by the process that needs it first; tests write to copies of it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "cohort"
+    folder.mkdir(exist_ok=True)
+    path = folder / "warehouse"
     config = small_config(path)
-    run_stages(spark, config)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            run_stages(spark, config)
+            (folder / "made").touch()
     return Cohort(path, Warehouse(spark, str(path)), config)
 
 

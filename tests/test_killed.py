@@ -24,6 +24,8 @@ COMMAND = Path(sys.executable).with_name("genospark")
 
 def _command(cohort: Cohort, stage: str, warehouse: Path) -> list[str]:
     entry, settings = STAGES[stage], dict(cohort.config.stages[stage] or {})
+    if "crosswalk" in settings:
+        settings["crosswalk"] = f"{warehouse}/crosswalk"
     words = [str(COMMAND), entry.job, *([entry.task] if entry.task else []), "--warehouse", str(warehouse), "--rerun"]
     words += [word for path in settings.pop("inputs", []) for word in ("--input", str(path))]
     return words + [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,9 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from support import ROOT, Cohort
+
+from genospark.core.storage import Warehouse
 
 STANDALONE = ROOT / "deploy" / "standalone"
 BIN = Path(sys.executable).parent
@@ -113,6 +117,80 @@ def test_every_stage_on_the_cluster_writes_what_it_writes_locally(cluster: Clust
     ran = _call(sys.executable, "benchmarks/cluster.py", *places, *cluster.conf, timeout=5300)
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
     assert ran.stdout.count(" yes ") == len(cohort.config.stages)
+
+
+def _executors(folder: Path) -> list[int]:
+    """Processes of Spark executors of the cluster in a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line, where = (entry / "cmdline").read_bytes(), os.readlink(entry / "cwd")  # noqa: PTH115
+        except OSError:
+            continue
+        if b"CoarseGrainedExecutorBackend" in line and where.startswith(str(folder)):
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("stage", "seconds", "tables"),
+    [
+        ("ingest-vcf", 1.0, ("variants", "genotypes", "samples")),
+        ("build-features risk", 4.0, ("riskExamples", "riskFeatures")),
+        ("train risk", 6.0, ("metrics/risk",)),
+    ],
+)
+def test_an_executor_is_killed(
+    cluster: Cluster, cohort: Cohort, tmp_path: Path, stage: str, seconds: float, tables: tuple[str, ...]
+) -> None:
+    """Spark runs its tasks again on another; where it gives up, as with ranks of training, running the stage again does."""
+    copy = tmp_path / "warehouse"
+    shutil.copytree(cohort.path, copy, ignore=shutil.ignore_patterns("locks"))
+    settings = {name: value for name, value in (cohort.config.stages[stage] or {}).items() if name != "crosswalk"}
+    job, _, task = stage.partition(" ")
+    command = [str(BIN / "spark-submit"), "--properties-file", "conf/spark/cluster.conf", *cluster.conf]
+    command += [f"jobs/{job}.py", *([task] if task else []), "--warehouse", str(copy), "--rerun"]
+    command += [word for path in settings.pop("inputs", []) for word in ("--input", path)]
+    command += [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    environment = {name: value for name, value in os.environ.items() if name != "SPARK_SUBMIT_OPTS"}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + 200
+        while len(_executors(cluster.folder)) < 2 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        lock = copy / "locks" / f"{stage.replace(' ', '-')}.lock"
+        while not lock.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(seconds)
+        killed = _executors(cluster.folder)[:1]
+        assert killed, (tmp_path / "log").read_text()[-2000:]
+        os.kill(killed[0], signal.SIGKILL)
+        code = process.wait(600)
+    said = (tmp_path / "log").read_text()
+    assert "Traceback" not in said or code
+    if code:
+        again = _call(*command, timeout=600)
+        assert again.returncode == 0, again.stderr[-2000:]
+    for name in tables:
+        found, expected = (
+            Warehouse(cohort.warehouse.spark, str(path)).read(name).drop("runId", "modelVersion") for path in (copy, cohort.path)
+        )
+        if stage.startswith("train"):
+            _near(found.toPandas(), expected.toPandas())
+        else:
+            assert found.exceptAll(expected).isEmpty(), name
+            assert found.count() == expected.count(), name
+
+
+def _near(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Metrics of two trainings agree within 2%."""
+    key = ["task", "target", "metric", "model", "split"]
+    both = found.merge(expected, on=key, how="outer", suffixes=("", "Expected"), validate="one_to_one")
+    known = both.dropna(subset=["value", "valueExpected"])
+    assert len(known) == found["value"].notna().sum() == expected["value"].notna().sum()
+    assert (known["value"] - known["valueExpected"]).abs().max() < 0.02
 
 
 def test_a_cluster_that_cannot_start_says_why(tmp_path: Path) -> None:
