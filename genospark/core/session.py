@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import warnings
 
 from pyspark.sql import SparkSession
 
 from genospark.core import environment
+from genospark.core.glow_jars import named_jars
 
 # What the code relies on wherever it runs. Masters, memory and cores belong into conf/spark/*.conf.
 REQUIRED = {
@@ -28,6 +30,9 @@ def session(name: str = "genospark") -> SparkSession:
     builder = SparkSession.builder.appName(name)
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
+    # A session that runs already takes no more jars, and under spark-submit they stand in its own settings.
+    if SparkSession.getActiveSession() is None and "PYSPARK_GATEWAY_PORT" not in os.environ and (jars := named_jars()):
+        builder = builder.config("spark.jars", ",".join(jars))
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     logging.getLogger("py4j").setLevel(logging.WARNING)

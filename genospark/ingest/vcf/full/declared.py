@@ -127,8 +127,11 @@ def _declared(path: str, line: str, kind: Kind) -> Declared:
     if kind_of_value not in _TYPES or (kind == "FORMAT" and kind_of_value == "Flag"):
         raise InputError(f"{path}: {kind} {name} of the header has the type {kind_of_value}, which VCF has not there", _STEP)
     described = re.search(r'Description="((?:[^"\\]|\\.)*)"', line)
-    known = number.isdigit() or number in ("A", "R", "G")
-    return Declared(kind, name, str(int(number)) if number.isdigit() else number if known else ".", kind_of_value, described[1] if described else "")
+    if number.isdigit():
+        number = str(int(number))
+    elif number not in ("A", "R", "G"):
+        number = "."
+    return Declared(kind, name, number, kind_of_value, described[1] if described else "")
 
 
 def genotype_type(fields: Iterable[Declared]) -> pa.StructType:
@@ -145,6 +148,7 @@ def full_schema(fields: Iterable[Declared], divide: bool) -> pa.Schema:
         divide: Whether multi-allelic records are divided.
     """
     fields = list(fields)
-    info = [(field.column, field.arrow_type) for field in fields if field.kind == "INFO" and field.column != (OLD_MULTIALLELIC if divide else "")]
-    old = [(OLD_MULTIALLELIC, pa.string())] if divide else []
-    return pa.schema([*SITE_SCHEMA, *(pa.field(*pair) for pair in [*info, *old]), pa.field("genotypes", pa.list_(genotype_type(fields)))])
+    old = [pa.field(OLD_MULTIALLELIC, pa.string())] if divide else []
+    info = [pa.field(field.column, field.arrow_type) for field in fields if field.kind == "INFO"]
+    info = [*(column for column in info if column.name not in [entry.name for entry in old]), *old]
+    return pa.schema([*SITE_SCHEMA, *info, pa.field("genotypes", pa.list_(genotype_type(fields)))])

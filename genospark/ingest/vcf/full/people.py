@@ -18,7 +18,9 @@ from genospark.ingest.vcf.lines import Lines
 _FIX = "correct the genotype"
 
 
-def read_people(lines: Lines, formats: Sequence[str], n_alternates: Ints, fields: Sequence[Declared], names: pa.StringArray) -> pa.StructArray:
+def read_people(
+    lines: Lines, formats: Sequence[str], n_alternates: Ints, fields: Sequence[Declared], names: pa.StringArray
+) -> pa.StructArray:
     """Read the genotypes of some records, which follow each other in the text.
 
     Args:

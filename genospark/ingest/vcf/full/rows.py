@@ -16,7 +16,7 @@ from genospark.ingest.vcf.full.info import read_info
 from genospark.ingest.vcf.full.people import only, read_people
 from genospark.ingest.vcf.full.spans import Bools, Ints
 from genospark.ingest.vcf.lines import Lines, find_lines
-from genospark.ingest.vcf.sites import Sites, read_sites
+from genospark.ingest.vcf.sites import read_sites
 from genospark.ingest.vcf.splits import Split
 
 CELLS = 1 << 17

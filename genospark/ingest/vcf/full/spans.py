@@ -33,7 +33,8 @@ class Spans:
     def missing(self) -> Bools:
         """(n,) whether a piece is empty or a dot."""
         size = self.end - self.begin
-        return (size == 0) | ((size == 1) & (self.text[self.begin] == ord(".")))
+        missing: Bools = (size == 0) | ((size == 1) & (self.text[self.begin] == ord(".")))
+        return missing
 
     def take(self, which: Ints | Bools) -> Spans:
         """Some of them."""
