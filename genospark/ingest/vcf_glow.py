@@ -45,28 +45,37 @@ def read_by_glow(
     Raises:
         InputError: The reference or its index is absent.
     """
-    # Imported here: it changes how PySpark makes NumPy literals.
+    rows = repaired(glow_session(spark).read.format("vcf").schema(raw).load([path.as_uri() for path in files]))
     import glow
 
-    # A session of its own, as the splitter's functions are not found in one that is there already.
-    rows = glow.register(spark).read.format("vcf").schema(raw).load([path.as_uri() for path in files])
-    rows = _repaired(rows)
     if divide:
         rows = _split(glow, rows, fields, raw)
     if reference is not None:
         open_reference(reference).close()
         rows = glow.transform("normalize_variants", rows, reference_genome_path=str(Path(reference).resolve()))
+    # The splitter says that it is never null.
+    rows = rows.withColumn("splitFromMultiAllelic", f.expr("nullif(splitFromMultiAllelic, NULL)"))
     # Casts change what may be null and the nested metadata, and no value.
     columns = (f.col(_quoted(field.name)).cast(field.dataType).alias(field.name, metadata=field.metadata) for field in schema)
     found: DataFrame = rows.select(*columns)
     return found
 
 
+def glow_session(spark: SparkSession) -> SparkSession:
+    """A session with Glow's functions on the same Spark; its settings are its own."""
+    # Imported here: it changes how PySpark makes NumPy literals.
+    import glow
+
+    # The splitter's functions are not found in a session that is there already.
+    session: SparkSession = glow.register(spark)
+    return session
+
+
 def _quoted(name: str) -> str:
     return f"`{name}`"
 
 
-def _repaired(rows: DataFrame) -> DataFrame:
+def repaired(rows: DataFrame) -> DataFrame:
     """Values that Glow's reader gives otherwise than the specification: lists that semicolons separate, and INFO END."""
     for name in ("names", "filters"):
         rows = rows.withColumn(name, f.expr(f"split(array_join({name}, ','), ';')"))
