@@ -1,7 +1,7 @@
 """VCF files read by Glow: its reader, splitter and normaliser, and what brings their values to those of the native engine.
 
-The only place that uses Glow's JVM half. Glow's splitter makes a row of each alternate allele; it codes other alternate alleles as missing
-and drops most FORMAT lists, so fields with a value per allele are taken from the record as it stood, as ``bcftools norm -m-`` does.
+The only place that uses Glow's JVM half. Glow's splitter makes a row of each alternate allele; but it codes other alternate alleles as
+missing and drops most FORMAT lists, so what has a value per allele is taken from the record as it stood, as ``bcftools norm -m-`` does.
 """
 
 from __future__ import annotations
@@ -89,18 +89,19 @@ def repaired(rows: DataFrame) -> DataFrame:
 
 def _split(glow: object, rows: DataFrame, fields: Sequence[Declared], raw: StructType) -> DataFrame:
     info = [field for field in fields if field.kind == "INFO" and field.is_list and field.number in PER]
-    kept = {_ALTERNATES: f.col("alternateAlleles"), _GENOTYPES: f.col("genotypes")}
-    kept |= {f"_{field.column}": f.col(_quoted(field.column)) for field in info}
+    kept = {_ALTERNATES: f.col("alternateAlleles")} | {f"_{field.column}": f.col(_quoted(field.column)) for field in info}
     # The splitter drops rows without an alternate allele.
     some = f.coalesce("alternateAlleles", f.array(f.lit(None).cast("string")))
-    rows = rows.withColumns(kept).withColumn("alternateAlleles", some)
+    # Not shown genotypes: of a FORMAT field that is named as a column of sites (FT: `filters`) it would drop that column.
+    rows = rows.withColumns(kept).withColumnRenamed("genotypes", _GENOTYPES).withColumn("alternateAlleles", some)
     rows = glow.transform("split_multiallelics", rows)  # type: ignore[attr-defined]
     allele = f.expr(f"cast(array_position({_ALTERNATES}, alternateAlleles[0]) AS int)")
-    rows = rows.withColumn("_allele", allele).withColumn("alternateAlleles", f.expr(f"if({_ALTERNATES} IS NULL, NULL, alternateAlleles)"))
+    made = {"alternateAlleles": f.expr(f"if({_ALTERNATES} IS NULL, NULL, alternateAlleles)")}
     for field in info:
         old = _quoted(f"_{field.column}")
-        rows = rows.withColumn(field.column, f.expr(f"if(splitFromMultiAllelic, {_divided(old, field)}, {old})"))
-    return rows.withColumn("genotypes", f.expr(f"if(splitFromMultiAllelic, {_people(fields, raw)}, {_GENOTYPES})"))
+        made[field.column] = f.expr(f"if(splitFromMultiAllelic, {_divided(old, field)}, {old})")
+    made["genotypes"] = f.expr(f"if(splitFromMultiAllelic, {_people(fields, raw)}, {_GENOTYPES})")
+    return rows.withColumn("_allele", allele).withColumns(made)
 
 
 def _people(fields: Sequence[Declared], raw: StructType) -> str:
