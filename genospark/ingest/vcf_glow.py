@@ -46,6 +46,7 @@ def read_by_glow(
         InputError: The reference or its index is absent.
     """
     rows = repaired(glow_session(spark).read.format("vcf").schema(raw).load([path.as_uri() for path in files]))
+    rows = rows.withColumn("genotypes", f.expr(_unphased_if_haploid(raw)))
     import glow
 
     if divide:
@@ -87,6 +88,22 @@ def repaired(rows: DataFrame) -> DataFrame:
     return rows.withColumn("end", f.expr(f"if(end > start, end, {by_reference})"))
 
 
+def _names(raw: StructType) -> list[str]:
+    """Fields of a genotype."""
+    names: list[str] = raw["genotypes"].dataType.elementType.names  # type: ignore[attr-defined]
+    return names
+
+
+def _unphased_if_haploid(raw: StructType) -> str:
+    """SQL of genotypes whose last is not phased where it has one allele.
+
+    For a bar Glow looks behind such a genotype, which at the end of a line are bytes of a line before.
+    """
+    last = "element_at(genotypes, -1)"
+    parts = (f"'{name}', " + ("g.phased AND size(g.calls) > 1" if name == "phased" else f"g.{_quoted(name)}") for name in _names(raw))
+    return f"if({last}.phased AND size({last}.calls) = 1, transform(genotypes, g -> named_struct({', '.join(parts)})), genotypes)"
+
+
 def _split(glow: object, rows: DataFrame, fields: Sequence[Declared], raw: StructType) -> DataFrame:
     info = [field for field in fields if field.kind == "INFO" and field.is_list and field.number in PER]
     kept = {_ALTERNATES: f.col("alternateAlleles")} | {f"_{field.column}": f.col(_quoted(field.column)) for field in info}
@@ -108,7 +125,7 @@ def _people(fields: Sequence[Declared], raw: StructType) -> str:
     """SQL of the genotypes of a split row."""
     divided = {field.column: field for field in fields if field.kind == "FORMAT" and field.is_list and field.number in PER}
     parts = []
-    for name in raw["genotypes"].dataType.elementType.names:  # type: ignore[attr-defined]
+    for name in _names(raw):
         value = f"g.{_quoted(name)}"
         if name == "calls":
             value = f"transform({value}, x -> if(x > 0, if(x = _allele, 1, 0), x))"

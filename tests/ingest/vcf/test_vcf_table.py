@@ -149,6 +149,15 @@ def test_engines_give_the_same_on_real_data(spark: SparkSession, shared_data: Pa
 
 
 @needs_glow
+def test_a_haploid_last_person_is_not_phased(spark: SparkSession, tmp_path: Path) -> None:
+    """Glow takes for its separator a byte of the line before, which is longer."""
+    site = "1\t{}\t.\tA\tC\t.\t.\tI1=1\tGT\t0\t0|1\t{}\n"
+    path = write(tmp_path / "a.vcf", HEADER + "".join(site.format(position, ["0|1", "1"][position % 2]) for position in range(10, 40)))
+    native, glow = (read_vcf(spark, path, engine) for engine in ("native", "glow"))
+    assert _cells(native) == _cells(glow)
+
+
+@needs_glow
 def test_engines_align_the_same(spark: SparkSession, tmp_path: Path) -> None:
     fasta, bases = _reference(tmp_path)
     path = _indels(tmp_path, bases)
