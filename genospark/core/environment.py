@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from genospark.core.glow_jars import named_jars
 from genospark.errors import SetupError
 
 MINIMUM_JAVA = 17
@@ -119,5 +120,7 @@ def spark_submit() -> None:
     """Replaces this process by Spark's own spark-submit, with Python and Java pinned."""
     pin()
     program = spark_home() / "bin" / "spark-submit"
-    # The driver's Python is this one, whatever the workers' is.
-    os.execv(program, [str(program), "--conf", f"spark.pyspark.driver.python={sys.executable}", *sys.argv[1:]])
+    # The driver's Python is this one, whatever the workers' is. Jars that the command line names come later, and so before these.
+    jars = named_jars()
+    more = ["--jars", ",".join(jars)] if jars else []
+    os.execv(program, [str(program), "--conf", f"spark.pyspark.driver.python={sys.executable}", *more, *sys.argv[1:]])

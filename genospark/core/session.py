@@ -12,6 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from genospark.core import environment, install, stores
+from genospark.core.glow_jars import named_jars
 from genospark.errors import SetupError
 
 # What the code relies on wherever it runs. Masters, memory and cores belong into conf/spark/*.conf.
@@ -43,9 +44,11 @@ def session(name: str = "genospark", *folders: str | None) -> SparkSession:
     builder = SparkSession.builder.appName(name)
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
-    # Under spark-submit the program has started, and its classes are given to it: `prepare` looks for them.
-    if any(stores.is_s3(str(folder)) for folder in folders) and "PYSPARK_GATEWAY_PORT" not in os.environ:
-        builder = builder.config("spark.jars", ",".join(map(str, install.s3_jars())))
+    # A session that runs takes no more jars. Under spark-submit the program has started: they stand in its own settings.
+    if SparkSession.getActiveSession() is None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        jars = [*map(str, install.s3_jars() if any(stores.is_s3(str(folder)) for folder in folders) else ()), *named_jars()]
+        if jars:
+            builder = builder.config("spark.jars", ",".join(jars))
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     logging.getLogger("py4j").setLevel(logging.WARNING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Literal
 
 import pandas as pd
 from pyspark import StorageLevel
@@ -15,6 +16,7 @@ from genospark.core.config import expand
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
+from genospark.errors import ConfigError
 from genospark.ingest import builds, quarantine, withdrawal
 from genospark.ingest.batches import BatchConfig
 from genospark.ingest.merged import STATISTICS, merged
@@ -22,6 +24,8 @@ from genospark.ingest.people import People, run_about_people
 from genospark.ingest.sample_sets import SampleSets, arrange
 from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
 from genospark.ingest.vcf_rows import REPEATED, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
+from genospark.ingest.vcf_rows_glow import parse_by_glow
+from genospark.ingest.vcf_table import choose_engine
 from genospark.schema import table
 
 
@@ -33,10 +37,13 @@ class IngestVcfConfig(BatchConfig):
             other people add people, who have no calls at variants that only others' files have.
         split_bytes: Compressed bytes that one Spark task reads.
         reference_build: Name of the genome build, kept in ``runs``.
+        engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
+            tables are the same.
     """
 
     split_bytes: int = 4 << 20
     reference_build: str | None = None
+    engine: Literal["auto", "native", "glow"] = "native"
 
 
 def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
@@ -69,7 +76,12 @@ def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None
     planned = [(split, number) for number, header in enumerate(headers) for split in plan_splits(header, config.split_bytes)]
     splits = [split for split, _ in planned]
     people = [(sets.of_file[number], sets.columns[number]) for _, number in planned]
-    lines = parse(warehouse.spark, splits, people, config.quarantines).persist(StorageLevel.DISK_ONLY)
+    engine = _engine(config, warehouse.spark)
+    run.note(engine=engine)
+    if engine == "glow":
+        lines = parse_by_glow(warehouse.spark, splits, people, config.split_bytes).persist(StorageLevel.DISK_ONLY)
+    else:
+        lines = parse(warehouse.spark, splits, people, config.quarantines).persist(StorageLevel.DISK_ONLY)
     try:
         with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
             tallies = tallied(lines)
@@ -85,6 +97,20 @@ def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None
         lines.unpersist()
     warnings = [*(header.warnings for header in headers), *(tally.warnings for tally in tallies)]
     quarantine.warn(run, sum(map(Counter, warnings), undeclared))
+
+
+def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
+    """The engine that the configuration means.
+
+    Raises:
+        ConfigError: Glow is to quarantine.
+        SetupError: Glow is asked for and its jars are not in the session.
+    """
+    if config.quarantines:
+        if config.engine == "glow":
+            raise ConfigError("engine glow with mode quarantine: Glow does not say which line a record is", "take engine native or auto")
+        return "native"
+    return choose_engine(spark, config.engine)
 
 
 def _write(run: Run, config: IngestVcfConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:

@@ -39,6 +39,7 @@ class VcfHeader:
         data_skip: Inflated bytes between ``data_start`` and the first record.
         data_line: Line number of the first record, from 1.
         warnings: Findings that touch no stored value, counted.
+        declarations: Lines that declare INFO and FORMAT fields.
     """
 
     path: str
@@ -51,6 +52,7 @@ class VcfHeader:
     data_skip: int
     data_line: int
     warnings: dict[str, int]
+    declarations: tuple[str, ...] = ()
 
 
 def read_header(path: str | Path) -> VcfHeader:
@@ -86,6 +88,7 @@ def read_header(path: str | Path) -> VcfHeader:
                 data_skip=skip,
                 data_line=len(lines) + 1,
                 warnings=dict(warnings),
+                declarations=tuple(line for line in lines if line.startswith(("##INFO=<", "##FORMAT=<"))),
             )
         if not text.startswith("##"):
             raise InputError(

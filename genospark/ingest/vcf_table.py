@@ -1,0 +1,149 @@
+"""VCF files as one table with every INFO and FORMAT field, in Glow's schema, read by our own engine or by Glow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import ArrayType, StructField, StructType
+
+from genospark.core.config import expand
+from genospark.core.failures import user_error
+from genospark.core.glow_jars import has_glow, need_glow
+from genospark.errors import ConfigError
+from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
+from genospark.ingest.vcf.full import Declared, check_columns, declared_fields, full_schema, read_full
+from genospark.ingest.vcf.full.left_align import left_aligned
+from genospark.ingest.vcf_glow import read_by_glow
+
+Engine = Literal["auto", "native", "glow"]
+SPLIT_BYTES = 4 << 20
+log = logging.getLogger("genospark.ingest.vcf")
+_COUNTS = {".": "UNBOUNDED"}
+
+
+def read_vcf(
+    spark: SparkSession,
+    paths: str | Path | Sequence[str | Path],
+    engine: Engine = "auto",
+    split_multiallelics: bool = True,
+    reference: str | Path | None = None,
+    split_bytes: int = SPLIT_BYTES,
+) -> DataFrame:
+    """Reads VCF files with all fields that their headers declare.
+
+    Both engines give the same table; `engine` decides about time only. The columns of every line are counted before either reads.
+
+    Args:
+        spark: Session; Glow needs its jars there.
+        paths: VCF files (plain, gzip or bgzip), paths or globs.
+        engine: ``native``, ``glow``, or ``auto``: Glow where the session has its jars.
+        split_multiallelics: Make one row of each alternate allele, with genotypes and fields coded as ``bcftools norm -m-`` does; the
+            column `INFO_OLD_MULTIALLELIC` then says what stood in the file.
+        reference: FASTA with its index (``.fai``), on which alleles are trimmed and aligned to the left; None leaves them as they are.
+        split_bytes: Compressed bytes that one Spark task reads (native).
+
+    Returns:
+        One row per record, or per alternate allele, with the columns of Glow's VCF schema: `contigName`, `start` (0-based), `end`
+        (exclusive; INFO END where it is given), `names`, `referenceAllele`, `alternateAlleles`, `qual`, `filters`,
+        `splitFromMultiAllelic`, one `INFO_...` per INFO field, and `genotypes`, an array with one struct per person. What a record does
+        not have is null.
+
+    Raises:
+        ConfigError: There is no such engine.
+        InputError: A file is missing or is no valid VCF, a line has columns too many or too few, or headers do not fit together.
+        SetupError: Glow is asked for and its jars are not in the session.
+    """
+    chosen = choose_engine(spark, engine)
+    files = expand([str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)])
+    headers = [read_header(path) for path in files]
+    fields = declared_fields((header.path, header.declarations) for header in headers)
+    splits = [(split, header) for header in headers for split in plan_splits(header, split_bytes)]
+    guard(spark, [split for split, _ in splits])
+    log.info("%d VCF file(s) read by the engine %s", len(files), chosen)
+    schema = spark_schema(fields, split_multiallelics)
+    if chosen == "glow":
+        return read_by_glow(spark, files, fields, spark_schema(fields, False), schema, split_multiallelics, reference)
+    return _read_natively(spark, splits, fields, schema, split_multiallelics, reference)
+
+
+def choose_engine(spark: SparkSession, engine: str) -> Literal["native", "glow"]:
+    """The engine that a setting means in a session.
+
+    Raises:
+        ConfigError: There is no such engine.
+        SetupError: Glow is asked for and its jars are not in the session.
+    """
+    if engine not in ("auto", "native", "glow"):
+        raise ConfigError(f"engine {engine}: there is no such engine", "take auto, native or glow")
+    if engine == "glow":
+        need_glow(spark)
+    return "glow" if engine == "glow" or (engine == "auto" and has_glow(spark)) else "native"
+
+
+def guard(spark: SparkSession, splits: list[Split]) -> None:
+    """Counts the columns of every line, as Glow does not: of a short line it keeps the calls of the line before.
+
+    Raises:
+        InputError: A line has columns too many or too few, or a file is damaged; the message names file, line and reason.
+    """
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            counts = [check_columns(splits[index]) for index in batch.column("id").to_pylist()]
+            yield pa.record_batch([pa.array(counts, pa.int64())], ["records"])
+
+    try:
+        spark.range(0, len(splits), 1, numPartitions=len(splits)).mapInArrow(work, "records bigint").collect()
+    except (PySparkException, Py4JJavaError) as error:
+        known = user_error(error)
+        if known is None:
+            raise
+        raise known from None
+
+
+def spark_schema(fields: Sequence[Declared], divide: bool) -> StructType:
+    """``full_schema`` for Spark; fields carry what Glow's splitter and writer ask for, the header's Number and Description."""
+    known = {(field.kind, field.column): field for field in fields}
+    made = StructType()
+    for column in full_schema(fields, divide):
+        kind = from_arrow_type(column.type)
+        if isinstance(kind, ArrayType) and isinstance(kind.elementType, StructType):
+            kind = ArrayType(StructType([_described(entry, known.get(("FORMAT", entry.name))) for entry in kind.elementType]))
+        made.add(_described(StructField(column.name, kind), known.get(("INFO", column.name))))
+    return made
+
+
+def _described(column: StructField, field: Declared | None) -> StructField:
+    if field is None:
+        return column
+    number = _COUNTS.get(field.number, field.number)
+    metadata = {"vcf_header_count": number, "vcf_header_description": field.description}
+    return StructField(column.name, column.dataType, True, metadata)
+
+
+def _read_natively(
+    spark: SparkSession,
+    splits: list[tuple[Split, VcfHeader]],
+    fields: Sequence[Declared],
+    schema: StructType,
+    divide: bool,
+    reference: str | Path | None,
+) -> DataFrame:
+    own = [(split, header.sample_ids) for split, header in splits]
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for index in batch.column("id").to_pylist():
+                split, sample_ids = own[index]
+                rows = read_full(split, fields, sample_ids, divide)
+                yield from left_aligned(rows, str(reference)) if reference else rows
+
+    return spark.range(0, len(splits), 1, numPartitions=len(splits)).mapInArrow(work, schema)
