@@ -20,7 +20,7 @@ from genospark.errors import ConfigError, GenosparkError, InputError, SetupError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SIGNED = re.compile(r"[?&](x-amz-|signature=|sig=|token=|access_key)", re.IGNORECASE)
-_BUFFER_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 16
 _JUMPING = {"cache_type": "blockcache", "block_size": 1 << 20, "cache_options": {"maxblocks": 64}}
 _BUCKET = re.compile("bucket.*(does not exist|not found)", re.IGNORECASE)
 
