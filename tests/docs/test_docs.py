@@ -55,10 +55,12 @@ def test_usage_commands_are_the_command_lines() -> None:
             parser().parse_args(words)
 
 
-def test_usage_example_runs(cohort: Cohort, tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "usage.md").read_text(), re.DOTALL)
-    code = code.replace('"W"', repr(str(tmp_path / "W"))).replace('"cohort.vcf.gz"', repr(str(cohort.files / "genotypes.vcf.gz")))
-    exec(compile(code, "usage.md", "exec"), {})
+def test_usage_examples_run(cohort: Cohort, tmp_path: Path) -> None:
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "usage.md").read_text(), re.DOTALL)
+    assert len(examples) == 2
+    for code in examples:
+        code = code.replace('"W"', repr(str(tmp_path / "W"))).replace('"cohort.vcf.gz"', repr(str(cohort.files / "genotypes.vcf.gz")))
+        exec(compile(code, "usage.md", "exec"), {})
 
 
 def test_every_dependency_has_a_line_of_why() -> None:
