@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from support import DATA, Cohort, small_config
 
+from genospark.core.progress import log
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
 from genospark.pipeline import run_stages
@@ -18,6 +20,14 @@ from genospark.pipeline import run_stages
 os.environ["GENOSPARK_KEY"] = "the key of all tests, which is no secret"
 # Tests start many short JVMs: the quick compiler alone halves what they cost.
 os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Commands that tests call in this process set logging up for themselves."""
+    before = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.level, log.propagate = before
 
 
 @pytest.fixture(scope="session")

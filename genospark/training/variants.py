@@ -31,6 +31,8 @@ from genospark.training.metrics import f1_interval, f1_score
 from genospark.training.stage import Metric, Recipe, TrainConfig
 
 METHODS = {"network": "network on pileup windows", "baseline": "Bayesian genotype likelihoods"}
+# Of a call that is wrong once in a hundred.
+USUAL_QUALITY = 20
 # One row a position at which a model or the truth is not 0/0, and one a window for what the reads cannot tell (position null).
 _FOUND = (
     "split string, sampleId string, contigName string, window bigint, head int, truth int, missed int, "
@@ -165,13 +167,14 @@ def _counts(found: pd.DataFrame, model: str, head: int, threshold: float) -> pd.
 
 
 def _thresholds(found: pd.DataFrame, model: str) -> Thresholds:
-    """The least qualities with the best F1; of equal ones the one amid their range."""
+    """The least qualities with the best F1; of equal ones the nearest to 20, since with few validation calls most are equal."""
     chosen = []
     for head in range(len(HEADS)):
         scores = np.array([f1_score(*_counts(found, model, head, threshold).sum()) for threshold in range(MOST_QUALITY)])
         best = np.flatnonzero(scores >= np.nanmax(scores, initial=0) - 1e-12)
+        equal = best[: np.argmax(np.diff(best, append=10**6) > 1) + 1] if len(best) else np.array([USUAL_QUALITY])
         # A call that is wrong more often than one in ten is none, whatever a few validation calls say.
-        chosen.append(float(np.clip(best[: np.argmax(np.diff(best, append=10**6) > 1) + 1].mean() if len(best) else 20, 10, 40)))
+        chosen.append(float(np.clip(np.clip(USUAL_QUALITY, equal[0], equal[-1]), 10, 40)))
     return Thresholds(*chosen)
 
 
