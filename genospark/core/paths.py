@@ -103,8 +103,8 @@ def open_jumping(path: str | Path) -> BinaryIO:
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file so that readers see the old one or the new one, whatever ends this process."""
     if is_url(path):
-        # An object is there once all of it is.
-        path.write_bytes(content)
+        # An object is there once all of it is; pathlib's way would open a stream, which S3's blocks for reading are too small for.
+        file_system(path).pipe_file(str(path), content)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
