@@ -107,7 +107,13 @@ def _dispatch(options: argparse.Namespace) -> None:
             from genospark.core.session import session
             from genospark.sql import query
 
-            query(session("genospark sql", options.warehouse), options.warehouse, options.query, options.csv, options.crosswalk)
+            query(
+                session("genospark sql", options.warehouse, options.crosswalk),
+                options.warehouse,
+                options.query,
+                options.csv,
+                options.crosswalk,
+            )
     elif options.command in ("demo", "run"):
         from genospark import pipeline
         from genospark.core.config import load
@@ -130,7 +136,7 @@ def _run_stage(options: argparse.Namespace) -> None:
     if entry.needs_spark:
         from genospark.core.session import session
 
-        function(config, session(f"genospark {entry.name}", config.warehouse))
+        function(config, session(f"genospark {entry.name}", config.warehouse, getattr(config, "out", None)))
     else:
         function(config)
 

@@ -17,6 +17,7 @@ from support import ROOT, Cohort
 from genospark.errors import ConfigError
 from genospark.ingest.phenotypes import IngestPhenotypesConfig, ingest_phenotypes
 from genospark.sql import duck
+from genospark.sql import query as spark_query
 from genospark.stages import STAGES
 
 # What the simulation calls people and families.
@@ -79,7 +80,9 @@ def test_another_key_is_refused(cohort: Cohort, tmp_path: Path, monkeypatch: pyt
         ingest_phenotypes(config, cohort.warehouse.spark)
 
 
-def test_who_may_know_joins_the_crosswalk(cohort: Cohort, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_may_know_joins_the_crosswalk(cohort: Cohort, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cohort.path)
     query = "SELECT originalId FROM samples JOIN crosswalk USING (sampleId) ORDER BY 1 LIMIT 2"
-    duck.query(str(cohort.path), query, csv=True, names=str(cohort.path / "crosswalk"))
-    assert capsys.readouterr().out.split() == ["originalId", "S000001", "S000002"]
+    duck.query(str(cohort.path), query, csv=True, names="crosswalk")
+    spark_query(cohort.warehouse.spark, str(cohort.path), query, csv=True, names="crosswalk")
+    assert capsys.readouterr().out.split() == ["originalId", "S000001", "S000002"] * 2

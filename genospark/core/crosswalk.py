@@ -15,15 +15,19 @@ COLUMNS = pa.schema([("sampleId", pa.string()), ("originalId", pa.string())])
 
 
 def write(location: str, part: str, originals: Mapping[str, str]) -> None:
-    """Replaces a part of the crosswalk; nothing of what it held before stays.
+    """Adds to a part of the crosswalk. Only ``withdraw`` takes anybody out: tables may know people whom a newer batch does not.
 
     Args:
         location: Folder of the crosswalk.
         part: Name of the part.
         originals: Original id of each pseudonym.
     """
-    rows = pa.Table.from_pydict({"sampleId": list(originals), "originalId": list(originals.values())}, schema=COLUMNS)
-    _replace(f"{location}/{part}", rows)
+    place = f"{paths.absolute(location)}/{part}"
+    known = dict(originals)
+    if ledger.exists(place):
+        known |= _pairs([place])
+    rows = pa.Table.from_pydict({"sampleId": list(known), "originalId": list(known.values())}, schema=COLUMNS)
+    _replace(place, rows)
 
 
 def files(location: str) -> list[str]:
@@ -45,8 +49,18 @@ def read(location: str) -> dict[str, str]:
         TableError: There is no crosswalk.
     """
     files(location)
-    rows = pa.concat_tables(ledger.opened(part).to_pyarrow_table() for part in _parts(location))
+    return _pairs(_parts(location))
+
+
+def _pairs(parts: list[str]) -> dict[str, str]:
+    rows = pa.concat_tables(ledger.opened(part).to_pyarrow_table() for part in parts)
     return dict(zip(rows["sampleId"].to_pylist(), rows["originalId"].to_pylist(), strict=True))
+
+
+def holds(location: str, people: Collection[str]) -> bool:
+    """Whether somebody is in a crosswalk, which need not be there."""
+    parts = _parts(location)
+    return bool(parts) and not _pairs(parts).keys().isdisjoint(people)
 
 
 def withdraw(location: str, people: Collection[str]) -> None:
@@ -60,7 +74,7 @@ def withdraw(location: str, people: Collection[str]) -> None:
 
 
 def _parts(location: str) -> list[str]:
-    return sorted({str(path.parent.parent) for path in paths.place(location).glob("*/*/_delta_log/*.json")})
+    return sorted({str(path.parent.parent) for path in paths.absolute(location).glob("*/*/_delta_log/*.json")})
 
 
 def _replace(part: str, rows: pa.Table) -> None:

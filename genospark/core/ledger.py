@@ -121,11 +121,18 @@ def _contents(files: list[str]) -> Iterator[Any]:
 
 def live_files(location: str, version: int | None = None, **partition: str) -> list[str]:
     """Paths of the Parquet files of a version, the newest by default; of one partition where it is named."""
+    location = str(paths.absolute(location))
     chosen = [(name, "=", value) for name, value in partition.items()]
     found = opened(location, version).file_uris(chosen or None)
     # delta-rs escapes the table's folder in them, and nothing behind it.
-    depth = len(location.rstrip("/").split("/"))
-    return sorted("/".join([location.rstrip("/"), *path.split("/")[depth:]]) for path in found)
+    depth = len(location.split("/"))
+    return sorted("/".join([location, *path.split("/")[depth:]]) for path in found)
+
+
+def tables(folder: str) -> list[str]:
+    """Names of all tables in a folder, committed or not, with slashes where they lie in folders of their own."""
+    base = paths.absolute(folder)
+    return sorted({str(path.parent.parent)[len(str(base)) + 1 :] for path in base.glob("**/_delta_log/*.json")})
 
 
 def make_newest(location: str, version: int) -> int:

@@ -75,8 +75,8 @@ class Run:
 
     def _configuration(self) -> dict[str, Any]:
         values = self.config.model_dump(mode="json")
-        if self.shown:
-            values["inputs"] = [self.shown.get(str(Path(entry).resolve()), entry) for entry in values["inputs"]]
+        if any(path != shown for path, shown in self.shown.items()):
+            values["inputs"] = list(self.shown.values())
         return values
 
     def commit(self) -> None:

@@ -111,7 +111,7 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
 
 
 def _renamed(path: str, sample_id: str, name: str) -> str:
-    return str(Path(path).with_name(re.sub(rf"(?<![A-Za-z0-9]){re.escape(sample_id)}(?![A-Za-z0-9])", name, Path(path).name)))
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(sample_id)}(?![A-Za-z0-9])", name, path)
 
 
 def read_bed(path: Path) -> list[tuple[str, int, int]]:

@@ -110,7 +110,7 @@ def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
         if config.engine == "glow":
             raise ConfigError("engine glow with mode quarantine: Glow does not say which line a record is", "take engine native or auto")
         return "native"
-    return choose_engine(spark, config.engine)
+    return choose_engine(spark, config.engine, expand(config.inputs))
 
 
 def _write(run: Run, config: IngestVcfConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:

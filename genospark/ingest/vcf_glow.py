@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType
 
+from genospark.core import delta
 from genospark.ingest.reads.reference import open_reference
 from genospark.ingest.vcf.full import Declared
 from genospark.ingest.vcf.full.divide import PER, REASON
@@ -45,7 +46,7 @@ def read_by_glow(
     Raises:
         InputError: The reference or its index is absent.
     """
-    rows = repaired(glow_session(spark).read.format("vcf").schema(raw).load([path.as_uri() for path in files]))
+    rows = repaired(glow_session(spark).read.format("vcf").schema(raw).load([delta.for_reader(str(path)) for path in files]))
     rows = rows.withColumn("genotypes", f.expr(_unphased_if_haploid(raw)))
     import glow
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import reduce
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from genospark.core import delta
 from genospark.core.calls import MISSING, pack
 from genospark.errors import InputError
 from genospark.ingest.blocks import choose
@@ -69,7 +69,7 @@ def _variants(reader: SparkSession, split: Split, people: People, number: int, l
             done += len(batch)
             yield rows if columns is None else choose(rows, columns, n)
 
-    raw = reader.read.format("vcf").schema(from_arrow_schema(_RAW)).load(Path(split.path).as_uri())
+    raw = reader.read.format("vcf").schema(from_arrow_schema(_RAW)).load(delta.for_reader(split.path))
     rows = repaired(raw).mapInArrow(work, from_arrow_schema(PARSED_SCHEMA))
     rows = rows.withColumn("sampleSet", f.lit(own)).withColumn("split", f.lit(number))
     for column in ("bad", "tally"):

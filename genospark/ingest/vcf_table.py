@@ -17,6 +17,7 @@ from pyspark.sql.types import ArrayType, StructField, StructType
 from genospark.core.config import expand
 from genospark.core.failures import user_error
 from genospark.core.glow_jars import has_glow, need_glow
+from genospark.core.paths import is_url
 from genospark.errors import ConfigError
 from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
 from genospark.ingest.vcf.full import Declared, check_columns, declared_fields, full_schema, read_full
@@ -61,8 +62,8 @@ def read_vcf(
         InputError: A file is missing or is no valid VCF, a line has columns too many or too few, or headers do not fit together.
         SetupError: Glow is asked for and its jars are not in the session.
     """
-    chosen = choose_engine(spark, engine)
     files = expand([str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)])
+    chosen = choose_engine(spark, engine, files)
     headers = [read_header(path) for path in files]
     fields = declared_fields((header.path, header.declarations) for header in headers)
     splits = [(split, header) for header in headers for split in plan_splits(header, split_bytes)]
@@ -74,15 +75,19 @@ def read_vcf(
     return _read_natively(spark, splits, fields, schema, split_multiallelics, reference)
 
 
-def choose_engine(spark: SparkSession, engine: str) -> Literal["native", "glow"]:
-    """The engine that a setting means in a session.
+def choose_engine(spark: SparkSession, engine: str, files: Sequence[Path]) -> Literal["native", "glow"]:
+    """The engine that a setting means in a session, for some files.
 
     Raises:
-        ConfigError: There is no such engine.
+        ConfigError: There is no such engine, or Glow is to read files behind URLs.
         SetupError: Glow is asked for and its jars are not in the session.
     """
     if engine not in ("auto", "native", "glow"):
         raise ConfigError(f"engine {engine}: there is no such engine", "take auto, native or glow")
+    if any(map(is_url, files)):
+        if engine == "glow":
+            raise ConfigError("engine glow: it reads files on disks alone", "take engine native or auto, which read URLs")
+        return "native"
     if engine == "glow":
         need_glow(spark)
     return "glow" if engine == "glow" or (engine == "auto" and has_glow(spark)) else "native"

@@ -39,6 +39,7 @@ def query(warehouse: str, text: str, csv: bool = False, names: str | None = None
     """
     with connect(warehouse) as connection:
         if names:
+            _register(connection, names)
             connection.execute(f"CREATE VIEW crosswalk AS SELECT DISTINCT * FROM read_parquet({_listed(crosswalk.files(names))})")
         try:
             found = connection.sql(text)
@@ -67,9 +68,7 @@ def connect(warehouse: str) -> duckdb.DuckDBPyConnection:
     if not committed:
         raise TableError(f"{warehouse}: no tables there", "ingest something first, or name another folder with --warehouse")
     connection = duckdb.connect()
-    if paths.is_url(book.path):
-        # DuckDB's own extension for URLs would have to be downloaded.
-        connection.register_filesystem(paths.file_system(book.path))
+    _register(connection, book.path)
     places = [("runs", None), *((part, run["version"]) for part, run in committed.items())]
     parts: dict[str, list[str]] = {}
     for part, version in places:
@@ -81,6 +80,12 @@ def connect(warehouse: str) -> duckdb.DuckDBPyConnection:
     for name, selects in parts.items():
         connection.execute(f'CREATE VIEW "{name}" AS {" UNION ALL ".join(selects)}')
     return connection
+
+
+def _register(connection: duckdb.DuckDBPyConnection, folder: str) -> None:
+    """Lets DuckDB read files behind URLs; its own extension for them would have to be downloaded."""
+    if paths.is_url(folder) and not connection.filesystem_is_registered(paths.place(folder).protocol):  # type: ignore[attr-defined]
+        connection.register_filesystem(paths.file_system(folder))
 
 
 def _select(table: Table, location: str, version: int | None) -> str:

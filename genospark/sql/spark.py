@@ -9,7 +9,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from genospark.core import crosswalk
+from genospark.core import crosswalk, delta
+from genospark.core.session import prepare
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
 from genospark.sql.printed import SHOWN_ROWS, print_csv, show_first
@@ -33,7 +34,8 @@ def query(spark: SparkSession, warehouse: str, text: str, csv: bool = False, nam
     if not views:
         raise TableError(f"{warehouse}: no tables there", "ingest something first, or name another folder with --warehouse")
     if names:
-        spark.read.parquet(*crosswalk.files(names)).distinct().createOrReplaceTempView("crosswalk")
+        prepare(spark, names)
+        spark.read.parquet(*map(delta.for_reader, crosswalk.files(names))).distinct().createOrReplaceTempView("crosswalk")
     try:
         rows = spark.sql(text)
         if csv:

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from genospark.core import paths, stores
 from genospark.core.config import StageConfig
 from genospark.core.progress import log, step
+from genospark.core.session import prepare
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES
@@ -46,6 +47,7 @@ def export(config: ExportConfig, spark: SparkSession) -> str:
     if out.exists() and any(out.iterdir()):
         raise TableError(f"{out}: holds files already", "name a new folder")
     warehouse = Warehouse(spark, config.warehouse)
+    prepare(spark, str(out))
     names = config.tables or [name for name in TABLES if warehouse.has(name) or (name == "runs" and warehouse.committed())]
     for name in names:
         with step(f"export: {name}"):

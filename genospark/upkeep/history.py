@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from genospark.core import ledger
-from genospark.core.ledger import REMOVED
+from genospark.core.progress import log
 from genospark.core.runlog import Run
-from genospark.core.storage import Written
+from genospark.core.storage import Warehouse, Written
 
 
 def settle(run: Run) -> None:
@@ -22,12 +22,25 @@ def settle(run: Run) -> None:
                 run.outputs.append(Written(part, version, rows))
 
 
+def is_settled(warehouse: Warehouse) -> bool:
+    """Whether every committed version is its table's newest, and no table is there that no run has committed."""
+    committed = warehouse.committed()
+    newest = (ledger.opened(warehouse.location(part)).version() == run["version"] for part, run in committed.items())
+    return all(newest) and set(ledger.tables(warehouse.location(""))) <= {*committed, "runs"}
+
+
 def forget_all(warehouse: str) -> None:
-    """Removes all versions of tables but the committed ones, whose newest they have to be, with their files and their log."""
+    """Removes all versions of tables but the committed ones, with their files and their log, and tables that no run has committed.
+
+    A committed version that is not its table's newest any more is left, with a warning: ``settle`` comes first.
+    """
     book = ledger.Ledger(warehouse)
     committed = book.committed()
-    removed = {output["table"] for run in book.runs() for output in run["outputs"] if output["version"] == REMOVED}
-    for part in removed - set(committed):
+    for part in set(ledger.tables(book.location(""))) - {*committed, "runs"}:
         ledger.remove(book.location(part))
-    for part in committed:
-        ledger.forget(book.location(part))
+    for part, run in committed.items():
+        location = book.location(part)
+        if ledger.opened(location).version() == run["version"]:
+            ledger.forget(location)
+        else:
+            log.warning("%s: a stage has written it meanwhile; older versions stay until `withdraw` is run again", location)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -15,9 +16,10 @@ from genospark.core.pseudonyms import NamingConfig, read_key
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
+from genospark.ingest.people import STAGES
 from genospark.ingest.withdrawal import clear_genotypes, recount
 from genospark.schema import table
-from genospark.upkeep.history import forget_all, settle
+from genospark.upkeep.history import forget_all, is_settled, settle
 from genospark.upkeep.lineage import made_from
 
 # Taken out block by block, with what follows for `variants`.
@@ -54,11 +56,26 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     path = place(config.samples)
     people = sorted(set(read_key(config.key_file).of(_listed(path))))
     warehouse = Warehouse(spark, config.warehouse)
-    run_id = run_stage("withdraw", config, warehouse, lambda run: _withdraw(run, path, people), files={"samples": [path]}, alone=True)
+    crosswalks = _crosswalks(config, warehouse)
+
+    def intact() -> bool:
+        return is_settled(warehouse) and not any(crosswalk.holds(folder, people) for folder in crosswalks)
+
+    def work(run: Run) -> None:
+        _withdraw(run, path, people, crosswalks)
+
+    run_id = run_stage("withdraw", config, warehouse, work, files={"samples": [path]}, intact=intact, alone=True)
     with writing(warehouse.path, "withdraw", alone=True), step("withdraw: removing older versions"):
-        crosswalk.withdraw(config.crosswalk_folder, people)
+        for folder in crosswalks:
+            crosswalk.withdraw(folder, people)
         forget_all(warehouse.path)
     return run_id
+
+
+def _crosswalks(config: WithdrawConfig, warehouse: Warehouse) -> list[str]:
+    """Folders of all crosswalks that stages have written for the warehouse."""
+    told = (json.loads(run["configuration"]) for run in warehouse.runs() if run["stage"] in STAGES)
+    return sorted({config.crosswalk_folder, *(entry["crosswalk"] for entry in told if entry.get("crosswalk"))})
 
 
 def _listed(path: Path) -> list[str]:
@@ -71,7 +88,7 @@ def _listed(path: Path) -> list[str]:
     return people
 
 
-def _withdraw(run: Run, path: Path, people: list[str]) -> None:
+def _withdraw(run: Run, path: Path, people: list[str], crosswalks: list[str]) -> None:
     warehouse = run.warehouse
     names = f.broadcast(warehouse.spark.createDataFrame([(person,) for person in people], "sampleId string"))
     about = [part for part in warehouse.committed() if "sampleId" in table(part).names]
@@ -82,9 +99,9 @@ def _withdraw(run: Run, path: Path, people: list[str]) -> None:
             theirs = {row[0] for row in rows.join(names, "sampleId").select("sampleId").distinct().collect()}
         if theirs or not _naming(rows, people).isEmpty():
             found[part] = theirs
-    if not found:
+    if not found and is_settled(warehouse) and not any(crosswalk.holds(folder, people) for folder in crosswalks):
         raise InputError(f"{path}: none of its {len(people)} people is in a table of {warehouse.path}", "check how they are named")
-    known = set().union(*found.values())
+    known: set[str] = set().union(*found.values())
     run.note(people=len(known), people_not_found=len(people) - len(known), **made_from(warehouse, set(found)))
     if any(table(part).name == "samples" for part in found):
         clear_genotypes(run, known)

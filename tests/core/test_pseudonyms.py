@@ -67,14 +67,19 @@ def test_a_key_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         read_key(str(tmp_path / "none"))
 
 
-def test_a_crosswalk_keeps_nothing_of_what_it_no_longer_holds(tmp_path: Path) -> None:
-    place = str(tmp_path / "names")
+def test_only_withdrawal_takes_people_out_of_a_crosswalk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = "names"
     crosswalk.write(place, "ingest-vcf/main", {"p1": "Ann", "p2": "Bob"})
     crosswalk.write(place, "ingest-reads/main", {"p2": "Bob", "p3": "Cid"})
-    assert len(crosswalk.files(place)) == 2
-    crosswalk.withdraw(place, {"p2"})
     crosswalk.write(place, "ingest-reads/main", {"p4": "Dan"})
-    left = b"".join(path.read_bytes() for path in Path(place).rglob("*") if path.is_file())
-    assert [name for name in (b"Ann", b"Bob", b"Cid", b"Dan") if name in left] == [b"Ann", b"Dan"]
+    assert crosswalk.read(place) == {"p1": "Ann", "p2": "Bob", "p3": "Cid", "p4": "Dan"}
+    assert crosswalk.holds(place, {"p2", "p9"})
+    crosswalk.withdraw(place, {"p2"})
+    assert not crosswalk.holds(place, {"p2", "p9"})
+    assert all(Path(path).is_file() for path in crosswalk.files(place))
+    # Nor do older versions hold them.
+    left = b"".join(path.read_bytes() for path in (tmp_path / place).rglob("*") if path.is_file())
+    assert [name for name in (b"Ann", b"Bob", b"Cid", b"Dan") if name in left] == [b"Ann", b"Cid", b"Dan"]
     with pytest.raises(TableError, match="no crosswalk there"):
         crosswalk.files(str(tmp_path / "other"))

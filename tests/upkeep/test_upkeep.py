@@ -107,6 +107,30 @@ def test_people_withdrawn_are_in_no_table_and_no_file(cohort: Cohort, spark: Spa
         withdraw(WithdrawConfig(warehouse=str(copy)), spark)
 
 
+def test_what_killed_stages_left_goes_and_what_was_committed_stays(spark: SparkSession, tmp_path: Path) -> None:
+    _, _, warehouse = _two_batches(spark, tmp_path)
+    (tmp_path / "ids").write_text("a0\n")
+    config = WithdrawConfig(warehouse=warehouse, samples=str(tmp_path / "ids"))
+    withdraw(config, spark)
+    tables = Warehouse(spark, warehouse)
+    before = sorted(row[0] for row in tables.read("samples").select("sampleId").collect())
+    for part in ("samples/one", "samples/three"):
+        tables.write(part, tables.read("samples").limit(1).drop("runId"), "killed")
+    withdraw(config, spark)
+    after = Warehouse(spark, warehouse)
+    assert sorted(row[0] for row in after.read("samples").select("sampleId").collect()) == before
+    assert not Path(warehouse, "tables", "samples", "three").exists()
+
+
+def test_people_are_withdrawn_from_the_crosswalk_that_ingest_was_told(spark: SparkSession, tmp_path: Path) -> None:
+    path, place = write_vcf(tmp_path / "a.vcf", FIRST, [10, 20], 1), str(tmp_path / "elsewhere")
+    ingest_vcf(IngestVcfConfig(warehouse=str(tmp_path / "w"), inputs=[str(path)], crosswalk=place), spark)
+    (tmp_path / "ids").write_text("a0\n")
+    assert sorted(crosswalk.read(place).values()) == sorted(FIRST)
+    withdraw(WithdrawConfig(warehouse=str(tmp_path / "w"), samples=str(tmp_path / "ids")), spark)
+    assert sorted(crosswalk.read(place).values()) == sorted(FIRST[1:])
+
+
 def test_a_plain_copy_holds_what_the_tables_hold(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     config = ExportConfig(warehouse=str(cohort.path), out=str(tmp_path / "out"), tables=["riskScores", "genotypes", "metrics"])
     export(config, spark)
