@@ -139,7 +139,7 @@ def test_a_store_that_fails_at_first_is_asked_again(store: Store, labels: str) -
         ran = store.genospark(*words, AWS_ENDPOINT_URL=endpoint)
     assert ran.returncode == 0, ran.stderr[-4000:]
     # Files, delta-rs's log and Spark's tables all came through the proxy.
-    for part in ("GET /cohort/labels.tsv", "PUT /cohort/other/tables/runs/_delta_log", "PUT /cohort/other/tables/phenotypes/main/part-"):
+    for part in ("GET /cohort/labels.tsv", "PUT /cohort/other/tables/runs/_delta_log", "PUT /cohort/other/tables/phenotypes/main/"):
         assert [tries for request, tries in failures.seen.items() if request.startswith(part) and tries > 2], part
     with duck.connect("s3://cohort/other") as connection:
         assert connection.sql("SELECT count(*) FROM phenotypes").fetchone() == (2,)
