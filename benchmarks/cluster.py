@@ -1,7 +1,8 @@
 """Every stage of a pipeline on a Spark cluster, one spark-submit each, and its tables beside those of a local run.
 
 Run by ``make demo-cluster``, with the cluster of ``deploy/standalone`` and the archives of ``make pack``. The local run is there before:
-both read the same input files. Tables must have the same rows; what training measures must agree within the intervals.
+both read the same input files. Tables must have the same rows; what training measures must agree within the intervals. Stages that score
+take the local run's bundles, as floating-point sums of training may differ in their last bits.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import GenosparkError, SetupError
 from genospark.pipeline import PipelineConfig, demo_config
 from genospark.schema import table
-from genospark.sql import show
+from genospark.sql import duck, show
 
 ROOT = Path(__file__).resolve().parents[1]
 PROPERTIES = ROOT / "conf" / "spark" / "cluster.conf"
@@ -204,6 +205,17 @@ def main() -> int:
         return 1
 
 
+def _bundle(local: Path, stage: str) -> dict[str, str]:
+    """The local run's bundle for stages that score: theirs is compared exactly, and training by its metrics."""
+    job, _, task = stage.partition(" ")
+    if job != "score":
+        return {}
+    with duck.connect(str(local)) as tables:
+        found = tables.execute("SELECT DISTINCT modelVersion FROM metrics WHERE task = ?", [task]).fetchall()
+    ((version,),) = found
+    return {"bundle": str(local / "bundles" / version)}
+
+
 def _run(chosen: argparse.Namespace) -> int:
     config = load(PipelineConfig, chosen.config, [], {}) if chosen.config else demo_config(chosen.local)
     target = Path(chosen.cluster).resolve()
@@ -213,7 +225,8 @@ def _run(chosen: argparse.Namespace) -> int:
         (target / "logs").mkdir(parents=True, exist_ok=True)
         for number, (stage, settings) in enumerate(config.stages.items(), 1):
             log = target / "logs" / f"{stage.replace(' ', '-')}.log"
-            seconds[stage] = submit(submission(stage, settings or {}, target, chosen.conf), log)
+            wanted = (settings or {}) | _bundle(Path(chosen.local).resolve(), stage)
+            seconds[stage] = submit(submission(stage, wanted, target, chosen.conf), log)
             print(f"cluster: {number} of {len(config.stages)}, {stage}: {seconds[stage]:.0f} s", flush=True)
     spark = session("genospark comparison")
     local, cluster = Warehouse(spark, chosen.local), Warehouse(spark, str(target))

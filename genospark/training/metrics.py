@@ -57,6 +57,8 @@ def f1_score(true_positives: float, false_positives: float, false_negatives: flo
 def f1_interval(counts: NDArray[np.int64], resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
     """95% interval of F1: bootstrap over units.
 
+    Where nothing is wrong a bootstrap has no width: it is then the exact interval of a share (Clopper and Pearson 1934).
+
     Args:
         counts: True positives, false positives and false negatives of each unit (such as a window), [units, 3].
         resamples: Draws.
@@ -67,6 +69,9 @@ def f1_interval(counts: NDArray[np.int64], resamples: int = 1000, seed: int = 0)
     """
     if not counts.any():
         return float("nan"), float("nan")
+    right, *wrong = counts.sum(axis=0)
+    if not any(wrong):
+        return float(0.025 ** (1 / right)), 1.0
     random = np.random.default_rng(seed)
     draws = random.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples) @ counts
     whole = 2 * draws[:, 0] + draws[:, 1] + draws[:, 2]

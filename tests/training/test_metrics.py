@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from genospark.training.calibration import platt, shipped
-from genospark.training.metrics import auc, interval
+from genospark.training.metrics import auc, f1_interval, interval
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(1, 3)), min_size=2, max_size=40))
@@ -57,3 +58,11 @@ def test_the_better_model_is_shipped() -> None:
     labels[::10] = np.nan
     assert shipped(good, noise, labels)[0].network_share == 1.0
     assert shipped(noise, good, labels)[0].network_share == 0.0
+
+
+def test_nothing_wrong_is_no_certainty() -> None:
+    counts = np.array([[40, 0, 0], [52, 0, 0]])
+    exact = binomtest(92, 92).proportion_ci(method="exact")
+    assert f1_interval(counts) == pytest.approx((exact.low, exact.high))
+    low, high = f1_interval(np.vstack([counts, [[0, 1, 1]]]))
+    assert low < 92 / 93 < high
