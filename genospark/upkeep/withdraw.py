@@ -73,7 +73,9 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
 
 
 def _crosswalks(config: WithdrawConfig, warehouse: Warehouse) -> list[str]:
-    """Folders of all crosswalks that stages have written for the warehouse."""
+    """The crosswalk that is named, or else all that stages have written for the warehouse."""
+    if config.crosswalk:
+        return [config.crosswalk_folder]
     told = (json.loads(run["configuration"]) for run in warehouse.runs() if run["stage"] in STAGES)
     return sorted({config.crosswalk_folder, *(entry["crosswalk"] for entry in told if entry.get("crosswalk"))})
 
