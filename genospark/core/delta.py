@@ -23,10 +23,10 @@ _LONGEST = 32
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
-def by_folder(paths: list[str]) -> dict[str, list[str]]:
+def by_folder(files: list[str]) -> dict[str, list[str]]:
     """Paths of files by the folder in which their folders of partitions begin."""
     folders: dict[str, list[str]] = {}
-    for path in paths:
+    for path in files:
         folder = path.rpartition("/")[0]
         while "=" in folder.rpartition("/")[2]:
             folder = folder.rpartition("/")[0]

@@ -95,9 +95,10 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
         if header.sample_id in seen:
             raise InputError(f"{header.path}: reads of the same person as {seen[header.sample_id]}", "merge them (`samtools merge`)")
         seen[header.sample_id] = header.path
+    named = people.named(seen)
     # Files of one person each are often called by the person.
-    shown = {header.path: _renamed(header.path, header.sample_id, name) for header, name in zip(headers, people.named(seen), strict=True)}
-    headers = [replace(header, sample_id=name) for header, name in zip(headers, people.named(seen), strict=True)]
+    shown = {header.path: _renamed(header.path, header.sample_id, name) for header, name in zip(headers, named, strict=True)}
+    headers = [replace(header, sample_id=name) for header, name in zip(headers, named, strict=True)]
     intervals = read_bed(bed[0]) if bed else None
     regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
     warehouse = Warehouse(spark, config.warehouse)
