@@ -34,12 +34,12 @@ def by_folder(files: list[str]) -> dict[str, list[str]]:
     return folders
 
 
-def publish(location: str, folder: str, columns: str, partitions: tuple[str, ...]) -> tuple[int, int]:
-    """Makes the files of a folder a table's newest version, in the place of what it held.
+def publish(location: str, files: list[str], columns: str, partitions: tuple[str, ...]) -> tuple[int, int]:
+    """Makes files a table's newest version, in the place of what it held.
 
     Args:
         location: Folder of the table.
-        folder: Folder in it, with Parquet files in folders of partitions (`name=value`).
+        files: Parquet files in folders below it, in folders of partitions (`name=value`).
         columns: The table's columns, as the JSON of a Spark type.
         partitions: Partition columns.
 
@@ -49,8 +49,8 @@ def publish(location: str, folder: str, columns: str, partitions: tuple[str, ...
     table = ledger.opened(location)
     actions: list[AddAction | RemoveAction] = []
     rows = 0
-    for path in sorted(paths.place(f"{location}/{folder}").rglob("*.parquet"), key=str):
-        action, count = _added(str(path)[len(location) + 1 :], path, partitions)
+    for path in sorted(files):
+        action, count = _added(path[len(location) + 1 :], paths.place(path), partitions)
         # Spark writes a file without rows where a table has none.
         if count:
             actions.append(action)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -16,10 +17,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 import genospark
-from genospark.core import paths, stores
+from genospark.core import landing, paths, stores
 from genospark.core.config import StageConfig
 from genospark.core.environment import command
 from genospark.core.failures import user_error
+from genospark.core.landing import Landing
 from genospark.core.ledger import REMOVED
 from genospark.core.locks import writing
 from genospark.core.progress import log, step
@@ -56,13 +58,30 @@ class Run:
     outputs: list[Written] = field(default_factory=list)
     shown: dict[str, str] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _published: dict[str, set[str]] = field(default_factory=dict)
 
     def write(self, name: str, rows: DataFrame) -> None:
         """Replaces the rows of a table of the warehouse."""
         with step(f"{self.stage}: writing {name}"):
-            written = self.warehouse.write(name, rows, self.run_id)
+            self._wrote(self.warehouse.write(name, rows, self.run_id))
+
+    def _wrote(self, written: Written) -> None:
         # What is written twice counts as it was written last.
-        self.outputs = [*(entry for entry in self.outputs if entry.table != name), written]
+        self.outputs = [*(entry for entry in self.outputs if entry.table != written.table), written]
+
+    @contextmanager
+    def landing(self, name: str) -> Iterator[Landing]:
+        """A folder for files of a table that tasks write themselves; what is not published of them goes at the end."""
+        found = self.warehouse.landing(name, self.run_id)
+        try:
+            yield found
+        finally:
+            landing.remove(found, self._published.get(found.folder, set()))
+
+    def publish(self, found: Landing, files: list[str]) -> None:
+        """Replaces the rows of a table by files that tasks have written."""
+        self._published[found.folder] = set(files)
+        self._wrote(self.warehouse.publish(found, files))
 
     def remove(self, name: str) -> None:
         """Takes a table, or a part of one, away once the run is committed."""

@@ -18,6 +18,7 @@ from pyspark.sql.types import StructType, _parse_datatype_string
 
 from genospark.core import delta, ledger, paths, stores
 from genospark.core.environment import command
+from genospark.core.landing import Landing
 from genospark.core.session import prepare
 from genospark.errors import TableError
 from genospark.schema import TABLES, Column, Table, table
@@ -125,14 +126,16 @@ class Warehouse:
     def _load(self, name: str, version: int | None) -> DataFrame:
         try:
             schema = StructType.fromJson(json.loads(ledger.schema(self.location(name), version)))
-            found = delta.by_folder(ledger.live_files(self.location(name), version))
-            reader = self.spark.read.schema(schema)
-            parts = [
-                reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, files)).select(schema.names)
-                for folder, files in found.items()
-            ]
+            return self._rows(ledger.live_files(self.location(name), version), schema)
         except (AnalysisException, DeltaError) as error:
             raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
+
+    def _rows(self, files: list[str], schema: StructType) -> DataFrame:
+        reader = self.spark.read.schema(schema)
+        parts = [
+            reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, found)).select(schema.names)
+            for folder, found in delta.by_folder(files).items()
+        ]
         return reduce(DataFrame.unionByName, parts) if parts else self.spark.createDataFrame([], schema)
 
     def files(self, name: str, **partition: str) -> list[str]:
@@ -157,17 +160,35 @@ class Warehouse:
         Raises:
             TableError: Columns differ from the dictionary's.
         """
-        entry = table(name)
-        rows = _conform(rows.withColumn("runId", f.lit(run_id)), entry)
-        location = self.location(name)
+        rows = _conform(rows.withColumn("runId", f.lit(run_id)), table(name))
+        folder = self._new_folder(name)
+        writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*table(name).partitions)
+        writer.parquet(stores.for_hadoop(folder))
+        return self._publish(name, [str(path) for path in paths.place(folder).rglob("*.parquet")])
+
+    def landing(self, name: str, run_id: str) -> Landing:
+        """A new folder for files of a table with one partition column, or of a part of one, that tasks write themselves."""
+        (partition,) = table(name).partitions
+        return Landing(name, self._new_folder(name), to_arrow_schema(spark_schema(table(name))), partition, run_id)
+
+    def landed(self, landing: Landing, files: list[str]) -> DataFrame:
+        """Rows of files that tasks have written."""
+        return self._rows(files, spark_schema(table(landing.name)))
+
+    def publish(self, landing: Landing, files: list[str]) -> Written:
+        """Replaces the rows of a table or of a part by files that tasks have written. They are seen once the run is committed."""
+        return self._publish(landing.name, files)
+
+    def _new_folder(self, name: str) -> str:
+        entry, location = table(name), self.location(name)
         self._create(entry, location)
-        columns = spark_schema(entry).json()
         # Tables that an older version of the dictionary made are made anew.
-        ledger.update(location, columns, entry.version)
-        folder = uuid4().hex
-        writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*entry.partitions)
-        writer.parquet(stores.for_hadoop(f"{location}/{folder}"))
-        return Written(name, *delta.publish(location, folder, columns, entry.partitions))
+        ledger.update(location, spark_schema(entry).json(), entry.version)
+        return f"{location}/{uuid4().hex}"
+
+    def _publish(self, name: str, files: list[str]) -> Written:
+        entry = table(name)
+        return Written(name, *delta.publish(self.location(name), files, spark_schema(entry).json(), entry.partitions))
 
     def commit(self, run: ledger.Run) -> None:
         """Adds the one row of ``runs`` that makes a run's tables visible."""

@@ -17,8 +17,6 @@ from genospark.ingest.vcf.tallies import Tallies, statistics
 SITE = ["end", "names", "qual", "filters", "splitFromMultiAllelic"]
 """What a file says of a variant, beside its key and the calls."""
 _ROWS = pa.schema([field for field in PARSED_SCHEMA if field.name not in ("blocks", "line")])
-STATISTICS = [name for name in _ROWS.names if name not in (*KEY, *SITE)]
-"""Columns that count calls."""
 
 
 def merged(sites: list[DataFrame], genotypes: DataFrame, n_people: int) -> DataFrame:

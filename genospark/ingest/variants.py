@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import pandas as pd
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
 
 from genospark.core.calls import SAMPLE_BLOCK
 from genospark.core.config import expand
@@ -19,14 +20,14 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
 from genospark.ingest import builds, quarantine, withdrawal
 from genospark.ingest.batches import BatchConfig
-from genospark.ingest.merged import STATISTICS, merged
+from genospark.ingest.merged import merged
 from genospark.ingest.people import People, run_about_people
 from genospark.ingest.sample_sets import SampleSets, arrange
 from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
-from genospark.ingest.vcf_rows import REPEATED, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
-from genospark.ingest.vcf_rows_glow import parse_by_glow
+from genospark.ingest.vcf_landing import Landed, Target, no_repeats
+from genospark.ingest.vcf_rows import REPEATED, Chosen, Place, Repeat, Tally, bad_lines, land_lines, read_keys, repeats, reported
+from genospark.ingest.vcf_rows_glow import GlowLines
 from genospark.ingest.vcf_table import choose_engine
-from genospark.schema import table
 
 
 class IngestVcfConfig(BatchConfig):
@@ -78,25 +79,50 @@ def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None
     people = [(sets.of_file[number], sets.columns[number]) for _, number in planned]
     engine = _engine(config, warehouse.spark)
     run.note(engine=engine)
-    if engine == "glow":
-        lines = parse_by_glow(warehouse.spark, splits, people, config.split_bytes).persist(StorageLevel.DISK_ONLY)
-    else:
-        lines = parse(warehouse.spark, splits, people, config.quarantines).persist(StorageLevel.DISK_ONLY)
-    try:
-        with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
-            tallies = tallied(lines)
-        undeclared = builds.check_contigs(headers, [(splits[tally.split].path, tally.contigs) for tally in tallies])
-        repeated = repeats(variants(lines), config.quarantines)
-        reasons = _reasons(config, splits, tallies, repeated)
-        if sets.replaced:
-            run.note(people_replaced=len(sets.replaced))
-            withdrawal.clear_genotypes(run, sets.replaced)
-        _write(run, config, without(variants(lines), repeated), sets, first_block)
-        quarantine.publish(run, lambda: bad_lines(lines, run.stage, headers, splits, tallies, repeated), reasons)
-    finally:
-        lines.unpersist()
+    source = _source(config, warehouse.spark, engine, splits, people)
+    with run.landing(f"genotypes/{config.batch}") as genotypes, run.landing("variants") as variants:
+        target = Target(genotypes, variants, _first_blocks(sets, first_block))
+        lines = source.land(target, frozenset()).persist(StorageLevel.DISK_ONLY)
+        try:
+            with step(f"ingest-vcf: reading {len(headers)} file(s) in {len(splits)} piece(s) and writing variants, genotypes"):
+                tallies, landed = reported(lines)
+            undeclared = builds.check_contigs(headers, [(splits[tally.split].path, tally.contigs) for tally in tallies])
+            repeated = [] if no_repeats(landed) else repeats(source.keys(), config.quarantines)
+            if repeated:
+                with step("ingest-vcf: writing them again without lines whose variants stand on earlier ones"):
+                    landed = reported(source.land(target, frozenset((repeat.split, repeat.line) for repeat in repeated)))[1]
+            reasons = _reasons(config, splits, tallies, repeated)
+            if sets.replaced:
+                run.note(people_replaced=len(sets.replaced))
+                withdrawal.clear_genotypes(run, sets.replaced)
+            _publish(run, config, target, landed, sets)
+            quarantine.publish(run, lambda: bad_lines(lines, run.stage, headers, splits, tallies, repeated), reasons)
+        finally:
+            lines.unpersist()
     warnings = [*(header.warnings for header in headers), *(tally.warnings for tally in tallies)]
     quarantine.warn(run, sum(map(Counter, warnings), undeclared))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The lines of all splits, by one engine or the other.
+
+    Attributes:
+        land: Writes their variants, but those of lines to be left out; returns rows of ``vcf_rows.SCHEMA``.
+        keys: The key of each variant, and where it stands.
+    """
+
+    land: Callable[[Target, frozenset[Place]], DataFrame]
+    keys: Callable[[], DataFrame]
+
+
+def _source(config: IngestVcfConfig, spark: SparkSession, engine: str, splits: list[Split], people: list[Chosen]) -> _Source:
+    if engine == "glow":
+        lines = GlowLines(spark, splits, people, config.split_bytes)
+        # Glow does not quarantine, so no line is left out.
+        return _Source(lambda target, _: lines.land(target), lines.keys)
+    own = (spark, splits, people, config.quarantines)
+    return _Source(partial(land_lines, *own), partial(read_keys, *own))
 
 
 def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
@@ -113,26 +139,21 @@ def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
     return choose_engine(spark, config.engine, expand(config.inputs))
 
 
-def _write(run: Run, config: IngestVcfConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:
+def _publish(run: Run, config: IngestVcfConfig, target: Target, landed: list[Landed], sets: SampleSets) -> None:
     warehouse = run.warehouse
-    firsts = _first_blocks(sets, first_block)
-    # Splits of sorted files are sorted; sorting inside them costs little and covers the others.
-    ordered = parsed.sortWithinPartitions("contigName", "start")
-    blocks = ordered.select("*", f.posexplode("blocks").alias("place", "block")).drop("blocks", *STATISTICS)
-    block = f.element_at(f.lit(firsts), f.col("sampleSet") + 1) + f.col("place")
-    names = [name for name in table("genotypes").names if name != "runId"]
-    run.write(f"genotypes/{config.batch}", blocks.select("*", block.alias("sampleBlock"), "block.*").select(*names))
+    run.publish(target.genotypes, [path for entry in landed for path in entry.genotypes])
     people = [
         (person, first * SAMPLE_BLOCK + place, config.batch)
-        for first, own in zip(firsts, sets.people, strict=True)
+        for first, own in zip(target.first_blocks, sets.people, strict=True)
         for place, person in enumerate(own)
     ]
     run.write(f"samples/{config.batch}", warehouse.spark.createDataFrame(people, "sampleId string, sampleIndex int, batch string"))
     others = withdrawal.parts_now(run, "genotypes", f"genotypes/{config.batch}")
+    files = [[path for entry in landed if entry.sample_set == number for path in entry.variants] for number in range(len(sets.people))]
     if not others and len(sets.people) == 1:
-        run.write("variants", ordered.drop("blocks", "sampleSet", "split", "line"))
+        run.publish(target.variants, files[0])
     else:
-        sites = [parsed.where(f.col("sampleSet") == number) for number in range(len(sets.people))]
+        sites = [warehouse.landed(target.variants, own) for own in files]
         if others:
             sites.append(warehouse.read("variants"))
         genotypes = withdrawal.rows_now(run, "genotypes")

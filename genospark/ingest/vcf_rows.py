@@ -1,36 +1,40 @@
-"""Lines of VCFs as rows of Spark: variants, bad lines, and what each split was found to be, all in one pass over the files."""
+"""Lines of VCFs in Spark: variants land in the tables' files, one task a split; bad lines and what splits were found to be are rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from genospark.errors import InputError
-from genospark.ingest.blocks import choose
+from genospark.ingest.blocks import KEY, choose
 from genospark.ingest.vcf import PARSED_SCHEMA, Findings, Split, VcfHeader, parse_split
+from genospark.ingest.vcf_landing import Landed, Target, land
 
-# In a sample set: other people may have the same variant.
-_KEY = ["contigName", "start", "referenceAllele", "alternateAlleles", "sampleSet"]
 # Which sample set a split's file belongs to, and which of its people, in which order (None: all of them).
-People = tuple[int, NDArray[np.int64] | None]
+Chosen = tuple[int, NDArray[np.int64] | None]
+Place = tuple[int, int]
+"""Number of a split, and of a line in it, from 0."""
 REPEATED = "a variant that stands on an earlier line too"
+# In a sample set: other people may have the same variant.
+_KEY = [*KEY, "sampleSet"]
 _BAD = pa.struct([("columnName", pa.string()), ("reason", pa.string()), ("content", pa.string())])
 _COUNTS = pa.map_(pa.string(), pa.int64())
-_TALLY = pa.struct(
-    [(name, pa.int64()) for name in ("rows", "lines", "records")] + [(name, _COUNTS) for name in ("reasons", "warnings", "contigs")]
-)
-# A row is a variant, a bad line (`bad`), or the last of its split (`tally`).
-_EXTRA = [("sampleSet", pa.int32()), ("split", pa.int32()), ("bad", _BAD), ("tally", _TALLY)]
-_SCHEMA = pa.schema([*(field.with_nullable(True) for field in PARSED_SCHEMA), *_EXTRA])
+_TALLY = pa.struct([(name, pa.int64()) for name in ("lines", "records")] + [(name, _COUNTS) for name in ("reasons", "warnings", "contigs")])
+# A row is the key of a variant, a bad line (`bad`), what a task has written (`landed`), or the last of its split (`tally`).
+_EXTRA = [("sampleSet", pa.int32()), ("split", pa.int32()), ("bad", _BAD), ("landed", pa.string()), ("tally", _TALLY)]
+SCHEMA = pa.schema([*(PARSED_SCHEMA.field(name).with_nullable(True) for name in (*KEY, "line")), *_EXTRA])
+_Use = Callable[[Iterator[pa.RecordBatch], int, int], Iterator[pa.RecordBatch]]
+"""What becomes of the variants of a split, given its number and its sample set: rows of ``SCHEMA``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,6 @@ class Tally:
 
     Attributes:
         split: Its number.
-        rows: Variants.
         lines: Lines.
         records: Records, bad ones included.
         reasons: Bad records by reason.
@@ -48,7 +51,6 @@ class Tally:
     """
 
     split: int
-    rows: int
     lines: int
     records: int
     reasons: dict[str, int]
@@ -71,56 +73,95 @@ class Repeat:
     content: str
 
 
-def parse(spark: SparkSession, splits: list[Split], people: list[People], quarantine: bool) -> DataFrame:
-    """The lines of all splits, one Spark task a split.
+def land_lines(
+    spark: SparkSession, splits: list[Split], people: list[Chosen], quarantine: bool, target: Target, left_out: frozenset[Place]
+) -> DataFrame:
+    """Writes the variants of all splits, one Spark task a split, but those of the lines that are to be left out.
 
     Returns:
-        One row per biallelic variant and sample set with the columns of ``variants``, `blocks` (an array of what ``genotypes`` says of each
-        16,384 people), `line` (of the split, from 0), `sampleSet` and `split`; with `quarantine`, one per bad line; and one per split.
+        Rows of ``SCHEMA``: one for each split and what of it was written; with `quarantine`, one per bad line.
     """
 
+    def use(batches: Iterator[pa.RecordBatch], index: int, own: int) -> Iterator[pa.RecordBatch]:
+        gone = pa.array([line for split, line in left_out if split == index], pa.int64())
+        kept = (batch.filter(pc.invert(pc.is_in(batch.column("line"), gone))) for batch in batches) if len(gone) else batches
+        yield landed_row(land(kept, index, own, target))
+
+    return _lines(spark, splits, people, quarantine, use)
+
+
+def landed_row(landed: Landed) -> pa.RecordBatch:
+    """What a task has written, as a row of ``SCHEMA``."""
+    return _as_rows([{"landed": landed.as_text()}])
+
+
+def _as_rows(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(rows, SCHEMA)
+
+
+def read_keys(spark: SparkSession, splits: list[Split], people: list[Chosen], quarantine: bool) -> DataFrame:
+    """Reads the splits again: rows of ``SCHEMA`` with the key of each variant, and where it stands."""
+    return _lines(spark, splits, people, quarantine, _keys).where("tally is null and bad is null")
+
+
+def _keys(batches: Iterator[pa.RecordBatch], index: int, own: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        n = batch.num_rows
+        known = {"sampleSet": pa.array(np.full(n, own, np.int32)), "split": pa.array(np.full(n, index, np.int32))}
+        known |= {name: batch.column(name) for name in (*KEY, "line")}
+        yield pa.RecordBatch.from_arrays([known.get(entry.name, pa.nulls(n, entry.type)) for entry in SCHEMA], schema=SCHEMA)
+
+
+def check_lines(spark: SparkSession, splits: list[Split]) -> DataFrame:
+    """Reads the lines and sites of the splits, and nobody's genotypes: a row of ``SCHEMA`` for each split."""
+    without = [replace(split, n_samples=0) for split in splits]
+    return _lines(spark, without, [(0, None)] * len(splits), False, _nothing)
+
+
+def _nothing(batches: Iterator[pa.RecordBatch], *_: int) -> Iterator[pa.RecordBatch]:
+    for _batch in batches:
+        pass
+    return iter(())
+
+
+def _lines(spark: SparkSession, splits: list[Split], people: list[Chosen], quarantine: bool, use: _Use) -> DataFrame:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield from _rows(splits[index], people[index], index, quarantine)
+                yield from _rows(splits[index], people[index], index, quarantine, use)
 
     ids = spark.range(0, len(splits), 1, numPartitions=len(splits))
-    return ids.mapInArrow(work, from_arrow_schema(_SCHEMA))
+    return ids.mapInArrow(work, from_arrow_schema(SCHEMA))
 
 
-def _rows(split: Split, people: People, index: int, quarantine: bool) -> Iterator[pa.RecordBatch]:
-    found, rows = Findings(), 0
+def _rows(split: Split, people: Chosen, index: int, quarantine: bool, use: _Use) -> Iterator[pa.RecordBatch]:
+    found = Findings()
     own, columns = people
-    for batch in parse_split(split, found, quarantine):
-        rows += batch.num_rows
-        n = batch.num_rows
-        if columns is not None:
-            batch = choose(batch, columns, split.n_samples)
-        numbers = [pa.array(np.full(n, number, np.int32)) for number in (own, index)]
-        extra = [*numbers, pa.nulls(n, _BAD), pa.nulls(n, _TALLY)]
-        yield pa.RecordBatch.from_arrays([*batch.columns, *extra], schema=_SCHEMA)
+    parsed = parse_split(split, found, quarantine)
+    yield from use(parsed if columns is None else (choose(batch, columns, split.n_samples) for batch in parsed), index, own)
     bad = [
         {"split": index, "line": entry.line, "bad": {"columnName": entry.column, "reason": entry.reason, "content": entry.content}}
         for entry in found.bad
     ]
     counts = {"reasons": Counter(entry.reason for entry in found.bad), "warnings": found.warnings, "contigs": found.contigs}
-    tally = {"rows": rows, "lines": found.lines, "records": found.records} | {name: list(n.items()) for name, n in counts.items()}
-    yield from pa.Table.from_pylist([*bad, {"split": index, "tally": tally}], _SCHEMA).to_batches()
+    tally = {"lines": found.lines, "records": found.records} | {name: list(n.items()) for name, n in counts.items()}
+    yield _as_rows([*bad, {"split": index, "tally": tally}])
 
 
-def tallied(lines: DataFrame) -> list[Tally]:
-    """What the splits were found to be, in their order."""
-    rows = lines.where("tally is not null").select("split", "tally.*").collect()
-    return sorted((Tally(**row.asDict()) for row in rows), key=lambda tally: tally.split)
-
-
-def variants(lines: DataFrame) -> DataFrame:
-    """The rows that are variants."""
-    return lines.where("tally is null and bad is null").drop("tally", "bad")
+def reported(lines: DataFrame) -> tuple[list[Tally], list[Landed]]:
+    """What the splits were found to be, and what was written of them, both in the splits' order."""
+    rows = lines.where("tally is not null or landed is not null").select("split", "tally", "landed").collect()
+    tallies = [Tally(row["split"], **row["tally"].asDict()) for row in rows if row["tally"]]
+    landed = [Landed.from_text(row["landed"]) for row in rows if row["landed"]]
+    return sorted(tallies, key=lambda tally: tally.split), sorted(landed, key=lambda entry: entry.number)
 
 
 def repeats(rows: DataFrame, quarantine: bool) -> list[Repeat]:
     """Lines with a variant that stands twice, which would be two features with one name; the first line with it stays.
+
+    Args:
+        rows: The keys of all variants.
+        quarantine: Whether such lines are to be left out.
 
     Raises:
         InputError: There is one, and `quarantine` is not given.
@@ -158,14 +199,6 @@ def _refuse(twice: list[Any]) -> None:
             f"{row['contigName']}:{row['start'] + 1} {alleles}: the variant stands {row['count']} times in the input",
             "drop duplicates with `bcftools norm -d exact`",
         )
-
-
-def without(rows: DataFrame, left_out: list[Repeat]) -> DataFrame:
-    """The rows of other lines."""
-    if not left_out:
-        return rows
-    places = rows.sparkSession.createDataFrame([(repeat.split, repeat.line) for repeat in left_out], "split int, line bigint")
-    return rows.join(f.broadcast(places), ["split", "line"], "left_anti")
 
 
 def bad_lines(

@@ -1,14 +1,15 @@
-"""The rows of ``vcf_rows.parse``, with genotypes read by Glow; lines and sites are checked by the native engine first."""
+"""Variants with genotypes read by Glow; lines and sites are checked by the native engine first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import reduce
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -16,13 +17,14 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from genospark.core import delta
 from genospark.core.calls import MISSING, pack
 from genospark.errors import InputError
-from genospark.ingest.blocks import choose
+from genospark.ingest.blocks import KEY, choose
 from genospark.ingest.vcf import PARSED_SCHEMA, Split
 from genospark.ingest.vcf.full.declared import SITE_SCHEMA
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.parse import block_columns
 from genospark.ingest.vcf_glow import glow_session, repaired
-from genospark.ingest.vcf_rows import People, parse
+from genospark.ingest.vcf_landing import Target, land
+from genospark.ingest.vcf_rows import SCHEMA, Chosen, check_lines, landed_row
 
 _CELLS = 1 << 19
 """Genotypes that go from Spark to Python at once."""
@@ -31,7 +33,7 @@ _PLOIDY = "leave out the record, or such samples (`bcftools view`), or make thei
 _RAW = pa.schema([*SITE_SCHEMA, ("genotypes", pa.list_(pa.struct([("calls", pa.list_(pa.int32()))])))])
 
 
-def parse_by_glow(spark: SparkSession, splits: list[Split], people: list[People], split_bytes: int) -> DataFrame:
+class GlowLines:
     """The lines of all splits; `line` and `split` say nothing of variants but their file.
 
     Args:
@@ -39,26 +41,43 @@ def parse_by_glow(spark: SparkSession, splits: list[Split], people: list[People]
         splits: Pieces of all files.
         people: For each, which sample set its file belongs to, and which of its people.
         split_bytes: Compressed bytes that one task reads.
-
-    Returns:
-        As ``vcf_rows.parse``.
-
-    Raises:
-        InputError: A line has columns too many or too few, or a site cannot be read.
     """
-    # Without people the native engine checks and counts lines and sites, and leaves genotypes alone.
-    sites = parse(spark, [replace(split, n_samples=0) for split in splits], [(0, None)] * len(splits), False)
-    tallies = sites.where("tally is not null").collect()
-    reader = glow_session(spark)
-    most = max(1, *(split.n_samples for split in splits))
-    reader.conf.set("spark.sql.files.maxPartitionBytes", str(split_bytes))
-    reader.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(max(16, _CELLS // most)))
-    firsts = {split.path: number for number, split in reversed(list(enumerate(splits)))}
-    found = reduce(DataFrame.unionByName, (_variants(reader, splits[first], people[first], first, sites) for first in firsts.values()))
-    return found.unionByName(found.sparkSession.createDataFrame(tallies, sites.schema))
+
+    def __init__(self, spark: SparkSession, splits: list[Split], people: list[Chosen], split_bytes: int) -> None:
+        self._checked = check_lines(spark, splits)
+        reader = glow_session(spark)
+        most = max(1, *(split.n_samples for split in splits))
+        reader.conf.set("spark.sql.files.maxPartitionBytes", str(split_bytes))
+        reader.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(max(16, _CELLS // most)))
+        firsts = {split.path: number for number, split in reversed(list(enumerate(splits)))}
+        self._rows = reduce(DataFrame.unionByName, (_variants(reader, splits[first], people[first], first) for first in firsts.values()))
+
+    def land(self, target: Target) -> DataFrame:
+        """As ``vcf_rows.land_lines``.
+
+        Raises:
+            InputError: A line has columns too many or too few, or a site cannot be read.
+        """
+        checked = self._checked.collect()
+
+        def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            # A partition is of one file.
+            begun = iter(batches)
+            first = next(begun, None)
+            task = TaskContext.get()
+            if first is not None and task is not None:
+                own = first.column("sampleSet")[0].as_py()
+                yield landed_row(land(chain([first], begun), task.partitionId(), own, target))
+
+        landed = self._rows.mapInArrow(work, from_arrow_schema(SCHEMA))
+        return landed.unionByName(landed.sparkSession.createDataFrame(checked, self._checked.schema))
+
+    def keys(self) -> DataFrame:
+        """As ``vcf_rows.read_keys``."""
+        return self._rows.select(*KEY, "line", "sampleSet", "split")
 
 
-def _variants(reader: SparkSession, split: Split, people: People, number: int, like: DataFrame) -> DataFrame:
+def _variants(reader: SparkSession, split: Split, people: Chosen, number: int) -> DataFrame:
     own, columns = people
     n = split.n_samples
 
@@ -71,10 +90,7 @@ def _variants(reader: SparkSession, split: Split, people: People, number: int, l
 
     raw = reader.read.format("vcf").schema(from_arrow_schema(_RAW)).load(delta.for_reader(split.path))
     rows = repaired(raw).mapInArrow(work, from_arrow_schema(PARSED_SCHEMA))
-    rows = rows.withColumn("sampleSet", f.lit(own)).withColumn("split", f.lit(number))
-    for column in ("bad", "tally"):
-        rows = rows.withColumn(column, f.lit(None).cast(like.schema[column].dataType))
-    return rows
+    return rows.withColumn("sampleSet", f.lit(own)).withColumn("split", f.lit(number))
 
 
 def parsed_rows(batch: pa.RecordBatch, n: int, done: int) -> pa.RecordBatch:
@@ -82,7 +98,7 @@ def parsed_rows(batch: pa.RecordBatch, n: int, done: int) -> pa.RecordBatch:
 
     Args:
         batch: Columns of a site and `genotypes` with `calls`.
-        n: People.
+        n: Chosen.
         done: Records of the partition before these.
 
     Raises:
