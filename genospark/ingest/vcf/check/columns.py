@@ -114,7 +114,7 @@ class ColumnChecker:
             if found[3]:
                 yield "gt-end", "the genotype ends with a separator"
             numbers = re.split(r"[/|]", found[2])
-            highest = max((int(number) for number in numbers if number != "."), default=0)
+            highest = max((int(number) if len(number) < 10 else 10**9 for number in numbers if number != "."), default=0)
             if highest > form.n_alternates:
                 rule = "gt-allele" if form.n_alternates or highest > 1 else "gt-allele-dot"
                 yield rule, f"the genotype has an allele above {form.n_alternates}, the number of ALT alleles"
@@ -156,7 +156,7 @@ class ColumnChecker:
         """What values of several keys say together."""
         local = given.get("LAA", ".")
         if local not in ("", ".") and self.form.version >= "4.5":
-            indexes = [int(value) if value.isdigit() else 0 for value in local.split(",")]
+            indexes = [int(value) if re.fullmatch("[0-9]{1,9}", value) else 0 for value in local.split(",")]
             if len(set(indexes)) < len(indexes) or not all(0 < index <= self.form.n_alternates for index in indexes):
                 yield "sample-local", "LAA is not distinct numbers of ALT alleles"
         if self.form.version < "4.4":

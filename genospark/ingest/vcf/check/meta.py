@@ -11,6 +11,8 @@ from genospark.ingest.vcf.check.report import Report, shown
 from genospark.ingest.vcf.check.urls import has_host, is_url
 
 _STRUCTURED = {"INFO", "FORMAT", "FILTER", "ALT", "contig", "SAMPLE", "PEDIGREE"}
+_PEOPLE = ("SAMPLE", "PEDIGREE")
+"""Lines about people, whose ids are not shown."""
 _PAIR = re.compile(r'([^=,<>"\s]+)=("(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^,]*)')
 _KEYS = {"INFO": "ID Number Type Description", "FORMAT": "ID Number Type Description", "contig": "ID"}
 _KEYS |= {"FILTER": "ID Description", "ALT": "ID Description", "META": "ID Number Type Values"}
@@ -72,7 +74,8 @@ class MetaChecker:
         while at < len(inside) or not values:
             pair = _PAIR.match(inside, at)
             if not pair:
-                self._add("meta-structure", number, f"{kind} has something that is not KEY=VALUE: {shown(inside[at:])}")
+                what = "" if kind in _PEOPLE else f": {shown(inside[at:])}"
+                self._add("meta-structure", number, f"{kind} has something that is not KEY=VALUE{what}")
                 return None
             key, value = pair.groups()
             at = pair.end()
@@ -128,7 +131,7 @@ class MetaChecker:
             for key in line.quoted & {"Genomes", "Mixture"}:
                 self._add("meta-sample", line.number, f"SAMPLE: {key} is quoted")
         order = [_ORDER.index(key) for key in line.values if key in _ORDER]
-        if order != sorted(order) or ("ID" in line.values and next(iter(line.values)) != "ID" and line.kind != "contig"):
+        if order != sorted(order) and line.kind in ("INFO", "FORMAT", "FILTER", "ALT"):
             self._add("meta-order", line.number, f"{line.kind}: ID, Number, Type and Description do not stand in this order")
 
     def _quotes(self, line: _Line) -> None:
@@ -156,11 +159,11 @@ class MetaChecker:
 
     def _id(self, line: _Line, name: str) -> None:
         kind = line.kind
+        what = f"{kind}: the ID" if kind in _PEOPLE else f"{kind}: the ID {shown(name)}"
         if not self._fits(kind, name):
-            self._add("meta-id", line.number, f"{kind}: the ID {shown(name)} has characters that it cannot have")
+            self._add("meta-id", line.number, f"{what} has characters that it cannot have")
         if (kind, name) in self._seen:
-            rule = "meta-contig-repeated" if kind == "contig" else "meta-id-repeated"
-            self._add(rule, line.number, f"{kind}: the ID {shown(name)} stands twice" if kind != "SAMPLE" else "SAMPLE: an ID stands twice")
+            self._add("meta-contig-repeated" if kind == "contig" else "meta-id-repeated", line.number, f"{what} stands twice")
         self._seen.add((kind, name))
         if kind == "ALT":
             self.declared.alts.add(name)

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from genospark.ingest.vcf.check.rules import RULES, VERSIONS, Severity
+from genospark.ingest.vcf.faults import site
 
 SHOWN = 60
 """Characters of a value in a message."""
 
 
 def shown(value: str) -> str:
-    """A value of a site as messages show it."""
-    return repr(value if len(value) <= SHOWN else value[: SHOWN - 3] + "...")
+    """A value of a site as messages show it: its beginning, and nothing that could be a genotype where columns are not what they should be."""
+    text = site(value)
+    return repr(text if text == value and len(text) <= SHOWN else text[: SHOWN - 3] + "...")
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def _repeats(info: dict[str, str], kinds: list[str]) -> Iterator[Fault]:
     if "CNV:TR" in kinds and "RUS" not in given and "RUL" not in given:
         yield "sv-repeat", "a CNV:TR allele has neither RUS nor RUL"
     if "RN" in given:
-        sequences = sum(int(n) for n in given["RN"] if n.isdigit())
+        sequences = sum(int(n) for n in given["RN"] if re.fullmatch("[0-9]{1,9}", n))
     else:
         sequences = sum(kind.startswith("CNV:TR") for kind in kinds)
     for key in _REPEATS:
@@ -107,7 +107,7 @@ def _repeats(info: dict[str, str], kinds: list[str]) -> Iterator[Fault]:
                 yield "sv-repeat", f"{key} is given where {about} is missing"
                 break
     pairs = zip(given.get("RUS", []), given.get("RUL", []), strict=False)
-    if any(unit != "." and n.isdigit() and len(unit) != int(n) for unit, n in pairs):
+    if any(unit != "." and re.fullmatch("[0-9]{1,9}", n) and len(unit) != int(n) for unit, n in pairs):
         yield "sv-repeat-units", "RUS and RUL differ in length"
     if any(not re.fullmatch(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+|\.", unit) for unit in given.get("RUS", [])):
         yield "sv-repeat-units", "RUS is not of nucleotide codes"

@@ -21,7 +21,7 @@ _EXPONENT = r"(?:[eE][-+]?[0-9]+)?"
 _FLOAT = re.compile(rf"[-+]?[0-9]*\.?[0-9]+{_EXPONENT}|[-+]?(?i:inf|infinity|nan)")
 # Until 4.2 the specification does not say how numbers are written.
 _LOOSE_FLOAT = re.compile(rf"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}|[-+]?(?i:inf|infinity|nan)")
-_MANY = 40
+_MANY = 80
 """Values per list up to which a pattern spells out how many there are; beyond, lists are counted one by one."""
 
 
