@@ -63,13 +63,12 @@ class Lines:
 
 def spans(text: npt.NDArray[np.uint8], begin: Ints, end: Ints) -> pa.StringArray:
     """Parts of a text, each from its ``begin`` to the byte before its ``end``; they ascend and do not overlap."""
-    if not len(begin):
-        return pa.array([], pa.string())
     # An array that reads the text in place has the parts at its even positions and what is between them at the odd ones.
-    offsets = np.empty(2 * len(begin), np.int32)
-    offsets[::2], offsets[1::2] = begin, end
+    offsets = np.zeros(max(2 * len(begin), 1), np.int32)
+    offsets[: 2 * len(begin) : 2], offsets[1::2] = begin, end
     in_place = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
-    parts: pa.StringArray = in_place.take(pa.array(np.arange(0, len(offsets), 2)))
+    even = np.arange(0, 2 * len(begin), 2)
+    parts: pa.StringArray = in_place.take(pa.Array.from_buffers(pa.int64(), len(even), [None, pa.py_buffer(even)]))
     return parts
 
 

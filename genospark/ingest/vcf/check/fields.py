@@ -45,7 +45,7 @@ class Declared:
 
 def _keys(text: str) -> dict[str, tuple[str, ...]]:
     """From lines such as ``A Integer: AC EC`` to the Number, and Types, of each key."""
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for line in text.strip().splitlines():
         rule, keys = line.split(":")
         found |= dict.fromkeys(keys.split(), tuple(rule.split()))

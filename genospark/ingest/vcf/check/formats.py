@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
+from genospark.ingest.vcf.check.arrow import encode
 from genospark.ingest.vcf.check.fields import Declared
 from genospark.ingest.vcf.check.report import Report, shown
 from genospark.ingest.vcf.check.sites import SiteTexts
@@ -26,9 +25,8 @@ class FormatChecker:
 
     def check(self, sites: SiteTexts) -> None:
         """Check the FORMAT column of a chunk's records."""
-        encoded = sites.lines.column(8).dictionary_encode()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
-        for code, text in enumerate(encoded.dictionary.to_pylist()):
+        texts, codes = encode(sites.lines.column(8))
+        for code, text in enumerate(texts):
             numbers = sites.numbers[codes == code].tolist()
             for rule, says in self._faults(text):
                 self.report.add_all(rule, numbers, "FORMAT", lambda _, s=says: s)  # type: ignore[misc]

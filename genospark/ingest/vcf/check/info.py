@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genospark.ingest.vcf.check.arrow import Bools, as_integers, dots, encode, mask, matches, take, whole_numbers
 from genospark.ingest.vcf.check.fields import Declared, field_of
 from genospark.ingest.vcf.check.report import Report, shown
-from genospark.ingest.vcf.check.sites import SiteTexts, mask, matches
+from genospark.ingest.vcf.check.sites import SiteTexts
 from genospark.ingest.vcf.check.values import Values
 from genospark.ingest.vcf.lines import Ints, spans
 
@@ -35,13 +36,13 @@ class Entries:
     record: Ints
     keys: pa.StringArray
     values: pa.StringArray
-    has_value: np.ndarray  # type: ignore[type-arg]
+    has_value: Bools
 
 
 def read_entries(column: pa.StringArray) -> Entries:
     """Divide INFO columns into their entries; a dot has none."""
-    rows = np.flatnonzero(mask(pc.not_equal(column, ".")))
-    column = column.take(pa.array(rows))
+    rows = np.flatnonzero(~dots(column))
+    column = take(column, rows)
     offsets = np.frombuffer(column.buffers()[1], np.int32)[: len(column) + 1].astype(np.int64)
     text = np.frombuffer(column.buffers()[2] or b"", np.uint8)[: offsets[-1] if len(offsets) else 0]
     semicolons = np.flatnonzero(text == ord(";"))
@@ -73,8 +74,7 @@ class InfoChecker:
             spaced = np.flatnonzero(mask(pc.match_substring_regex(column, r"\s")))
             self.report.add_all("info-space", numbers[spaced].tolist(), "INFO", lambda _: "INFO has whitespace")
         entries = read_entries(column)
-        encoded = entries.keys.dictionary_encode()
-        codes, keys = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+        keys, codes = encode(entries.keys)
         self._repeated(entries.record, codes, numbers)
         order = np.argsort(codes, kind="stable")
         valid: dict[str, Ints] = {}
@@ -109,7 +109,7 @@ class InfoChecker:
         if key not in self.declared.info and key not in self._undeclared:
             self._undeclared.add(key)
             self._add("info-undeclared", numbers[:1], f"the INFO key {shown(key)} is not declared in the header")
-        values = entries.values.take(pa.array(where))
+        values = take(entries.values, where)
         self._text(key, values, numbers)
         if field is None:
             return where[:0]
@@ -119,7 +119,7 @@ class InfoChecker:
             self._add("info-flag", numbers[has_value & ~digit], f"the flag {key} has a value that is neither 0 nor 1")
             return where[:0]
         self._add("info-value", numbers[~has_value], f"{key} has no value")
-        empty = has_value & mask(pc.equal(values, ""))
+        empty = has_value & matches(values, "")
         if field.type not in ("String", "Character"):
             self._add("info-value", numbers[empty], f"{key} has no value")
         return self._values(Values(key, "INFO", field, self.version), where[has_value & ~empty], entries, sites)
@@ -129,21 +129,21 @@ class InfoChecker:
         self._add("info-equals", numbers[equals], f"a value of {shown(key)} has an equals sign")
         if self.version >= "4.3":
             percent = np.flatnonzero(mask(pc.match_substring(values, "%")))
-            rest = pc.replace_substring_regex(values.take(pa.array(percent)), "%[0-9A-F]{2}", "")
+            rest = pc.replace_substring_regex(take(values, percent), "%[0-9A-F]{2}", "")
             bare = percent[mask(pc.match_substring(rest, "%"))]
             self._add("info-percent", numbers[bare], f"a value of {shown(key)} has a percent sign that begins no encoded character")
 
     def _values(self, values: Values, where: Ints, entries: Entries, sites: SiteTexts) -> Ints:
         """Check the lists of values; those that the pattern does not take are looked at one by one."""
         right = np.zeros(len(where), bool)
-        texts = entries.values.take(pa.array(where))
+        texts = take(entries.values, where)
         n_alternates = sites.n_alternates[entries.record[where]]
         for n in np.unique(n_alternates).tolist() if values.field.number in ("A", "R") else [0]:
             # Without a ploidy nobody knows how many genotypes there are.
             counts = None if values.field.number == "G" else counts_of(values.field.number, n)
             group = np.flatnonzero(n_alternates == n) if values.field.number in ("A", "R") else np.arange(len(where))
             pattern = values.pattern(counts) if values.key != "CIGAR" else rf"(?:{_CIGAR}(?:,{_CIGAR}){{{max(n, 1) - 1}}}|\.)"
-            right[group] = matches(texts.take(pa.array(group)), pattern)
+            right[group] = matches(take(texts, group), pattern)
             seen: dict[str, list[tuple[str, str]]] = {}
             for at in group[~right[group]].tolist():
                 text = texts[at].as_py()
@@ -155,27 +155,28 @@ class InfoChecker:
                         seen[text].append(("info-type", "a value of CIGAR is not a CIGAR string"))
                 for rule, says in seen[text]:
                     self.report.add(rule, int(sites.numbers[entries.record[where[at]]]), "INFO", f"{says}: {shown(f'{values.key}={text}')}")
-        return where[right]
+        valid: Ints = where[right]
+        return valid
 
     def _counts(self, entries: Entries, valid: dict[str, Ints], sites: SiteTexts) -> None:
         if "AC" not in valid or "AN" not in valid:
             return
         total = np.full(len(sites.lines), np.iinfo(np.int64).max)
-        alone = valid["AN"][matches(entries.values.take(pa.array(valid["AN"])), "[0-9]+")]
-        total[entries.record[alone]] = entries.values.take(pa.array(alone)).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        where = valid["AC"][matches(entries.values.take(pa.array(valid["AC"])), "[0-9]+(?:,[0-9]+)*")]
+        alone = valid["AN"][matches(take(entries.values, valid["AN"]), "[0-9]+")]
+        total[entries.record[alone]] = whole_numbers(take(entries.values, alone))
+        where = valid["AC"][matches(take(entries.values, valid["AC"]), "[0-9]+(?:,[0-9]+)*")]
         if not len(where):
             return
-        lists = pc.split_pattern(entries.values.take(pa.array(where)), ",")
-        counts = lists.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False)
-        sums = np.add.reduceat(counts, lists.offsets.to_numpy()[:-1])
+        lists = pc.split_pattern(take(entries.values, where), ",")
+        counts = whole_numbers(lists.flatten())
+        sums = np.add.reduceat(counts, as_integers(lists.offsets)[:-1])
         record = entries.record[where]
         self._add("info-ac-an", sites.numbers[record[sums > total[record]]], "the sum of AC is above AN")
 
     def _ends(self, entries: Entries, valid: dict[str, Ints], sites: SiteTexts) -> None:
         where = valid.get("END", np.zeros(0, np.int64))
-        where = where[matches(entries.values.take(pa.array(where)), "[0-9]+")]
-        ends = entries.values.take(pa.array(where)).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        where = where[matches(take(entries.values, where), "[0-9]+")]
+        ends = whole_numbers(take(entries.values, where))
         record = entries.record[where]
         self._add("info-end", sites.numbers[record[ends < sites.start[record]]], "END is before POS")
 

@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genospark.ingest.vcf.check.arrow import as_integers, encode, flags, integers, matches, repeats, strings, take
 from genospark.ingest.vcf.check.report import Report, shown
-from genospark.ingest.vcf.check.sites import SiteTexts, mask, matches
+from genospark.ingest.vcf.check.sites import SiteTexts
+
+_SPACE = strings([" "])[0]
 
 
 class OrderChecker:
@@ -25,8 +28,7 @@ class OrderChecker:
         if not len(sites.lines):
             return
         # A contig of the assembly file, in angle brackets, is taken for that of its name.
-        encoded = pc.utf8_trim(sites.contig, "<>").dictionary_encode()
-        codes, names = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+        names, codes = encode(pc.utf8_trim(sites.contig, "<>"))
         starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
         self._contiguous([names[code] for code in codes[starts]], sites.numbers[starts].tolist())
         known = np.flatnonzero(sites.start >= 0)
@@ -54,15 +56,12 @@ class OrderChecker:
     def _repeated(self, sites: SiteTexts) -> None:
         """Looks for variants among the chunk's and those that stand at the last position of the chunk before."""
         variants, record = _variants(sites)
-        joined = pa.concat_arrays([pa.array(self._variants, pa.string()), variants])
-        codes = joined.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-        later = np.ones(len(joined), bool)
-        later[np.unique(codes, return_index=True)[1]] = False
+        _, codes = encode(pa.concat_arrays([strings(self._variants), variants]))
         # An allele that stands twice in a record is another fault.
         first = np.full(int(codes.max(initial=-1)) + 1, -2)
         owner = np.concatenate([np.full(len(self._variants), -1), record])
         first[codes[::-1]] = owner[::-1]
-        again = owner[later & (first[codes] != owner)]
+        again = owner[repeats(codes) & (first[codes] != owner)]
         self.report.add_all(
             "variant-repeated",
             sites.numbers[np.unique(again)].tolist(),
@@ -70,33 +69,30 @@ class OrderChecker:
             lambda _: "a variant of this record stands in an earlier one, perhaps with other padding bases",
         )
         last = np.flatnonzero(sites.start[record] >= sites.start[-1])
-        self._variants = variants.take(pa.array(last)).to_pylist()
+        self._variants = take(variants, last).to_pylist()
 
 
 def _variants(sites: SiteTexts) -> tuple[pa.StringArray, np.ndarray]:  # type: ignore[type-arg]
     """Alleles of bases as CHROM POS REF ALT without the bases that REF and ALT share, and the record of each."""
     lists = pc.split_pattern(sites.alternates, ",")
-    record = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+    record = np.repeat(np.arange(len(lists)), np.diff(as_integers(lists.offsets)))
     alternates = pc.utf8_upper(lists.flatten())
     bases = matches(alternates, "[ACGTN]+") & (sites.start[record] >= 0)
-    record, alternates = record[bases], alternates.filter(pa.array(bases))
-    take = pa.array(record)
-    references = pc.utf8_upper(sites.reference.take(take))
+    record, alternates = record[bases], alternates.filter(flags(bases))
+    references = pc.utf8_upper(take(sites.reference, record))
     positions = sites.start[record]
-    longer = mask(pc.or_(pc.greater(pc.binary_length(references), 1), pc.greater(pc.binary_length(alternates), 1)))
+    longer = (as_integers(pc.binary_length(references)) > 1) | (as_integers(pc.binary_length(alternates)) > 1)
     where = np.flatnonzero(longer)
     if len(where):
         short = [
             _trimmed(int(p), r, a)
-            for p, r, a in zip(
-                positions[where], references.take(pa.array(where)).to_pylist(), alternates.take(pa.array(where)).to_pylist(), strict=True
-            )
+            for p, r, a in zip(positions[where], take(references, where).to_pylist(), take(alternates, where).to_pylist(), strict=True)
         ]
         positions = positions.copy()
         positions[where] = [p for p, _, _ in short]
-        references = pc.replace_with_mask(references, pa.array(longer), pa.array([r for _, r, _ in short], pa.string()))
-        alternates = pc.replace_with_mask(alternates, pa.array(longer), pa.array([a for _, _, a in short], pa.string()))
-    texts = pc.binary_join_element_wise(sites.contig.take(take), pa.array(positions).cast(pa.string()), references, alternates, " ")
+        references = pc.replace_with_mask(references, flags(longer), strings([r for _, r, _ in short]))
+        alternates = pc.replace_with_mask(alternates, flags(longer), strings([a for _, _, a in short]))
+    texts = pc.binary_join_element_wise(take(sites.contig, record), integers(positions).cast(pa.string()), references, alternates, _SPACE)
     return texts, record
 
 

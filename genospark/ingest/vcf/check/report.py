@@ -14,7 +14,7 @@ SHOWN = 60
 
 
 def shown(value: str) -> str:
-    """A value of a site as messages show it: its beginning, and nothing that could be a genotype where columns are not what they should be."""
+    """A value of a site as messages show it: its beginning, and nothing that could be a genotype in the wrong column."""
     text = site(value)
     return repr(text if text == value and len(text) <= SHOWN else text[: SHOWN - 3] + "...")
 
@@ -63,13 +63,14 @@ class Report:
         """Adds a finding; one of a rule that the file's version does not have is none."""
         self.add_all(rule, [line], column, lambda _: message)
 
-    def add_all(self, rule: str, lines: Sequence[int], column: str, message: Callable[[int], str]) -> None:
-        """Adds findings of a rule, one for each of some lines; ``message`` says what is wrong with the n-th of them."""
+    def add_all(self, rule: str, lines: Sequence[int], column: str | Sequence[str], message: Callable[[int], str]) -> None:
+        """Adds findings of a rule, one a line, in one column or in one each; ``message`` says what is wrong with the n-th."""
         severity = RULES[rule].severity(self.version)
         if severity is None:
             return
         room = max(0, self.limit - self.counts[rule])
-        self._kept += [Finding(line, column, rule, severity, message(n)) for n, line in enumerate(lines[:room])]
+        for n, line in enumerate(lines[:room]):
+            self._kept.append(Finding(line, column if isinstance(column, str) else column[n], rule, severity, message(n)))
         if len(lines):
             self.counts[rule] += len(lines)
 

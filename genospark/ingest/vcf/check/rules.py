@@ -162,7 +162,7 @@ _TABLE = (
     Rule("sample-range", "Depths, qualities and Phred-scaled likelihoods are not negative; GP lies between 0 and 1 from 4.3 on."),
     _advice("sample-likelihood", "Log-scaled likelihoods are not positive."),
     Rule("sample-interval", "CICN spans 0.", since("4.4")),
-    Rule("sample-phase-set", "PSL, PSO and PSQ are missing for unphased alleles, PSO and PSQ where PSL is; not both PS and PSL.", since("4.4")),
+    Rule("sample-phase-set", "Unphased alleles have no PSL, those without it no PSO and PSQ; PS and PSL exclude each other.", since("4.4")),
     Rule("sample-local", "LAA are distinct numbers of ALT alleles.", since("4.5")),
 )  # fmt: skip
 RULES = {rule.id: rule for rule in _TABLE}

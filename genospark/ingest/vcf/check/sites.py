@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genospark.ingest.vcf.check.arrow import Bools, as_integers, dots, encode, mask, matches, repeats, strings, take, whole_numbers
 from genospark.ingest.vcf.check.fields import Declared
 from genospark.ingest.vcf.check.meta import sv_types
 from genospark.ingest.vcf.check.report import Report, shown
 from genospark.ingest.vcf.lines import Ints, Lines
 
-Bools = npt.NDArray[np.bool_]
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|(?i:inf|infinity|nan)"
 _BASES = "[ACGTNacgtn]+"
 _MATE = r"(?:[^\s<>\[\],]+|<[^\s<>\[\],]+>):[0-9]+"
@@ -45,25 +44,6 @@ class SiteTexts:
     reference: pa.StringArray
     alternates: pa.StringArray
     n_alternates: Ints
-
-
-def mask(array: pa.Array) -> Bools:
-    """An Arrow array of booleans for NumPy."""
-    values: Bools = array.to_numpy(zero_copy_only=False).astype(bool)
-    return values
-
-
-def matches(array: pa.Array, pattern: str) -> Bools:
-    """Which values a pattern takes as a whole."""
-    return mask(pc.match_substring_regex(array, f"^(?:{pattern})$")) if len(array) else np.zeros(0, bool)
-
-
-def distinct(array: pa.Array) -> tuple[list[str], Ints]:
-    """The different values, and the place of the first of each."""
-    encoded = array.dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False)
-    _, first = np.unique(codes, return_index=True)
-    return encoded.dictionary.to_pylist(), first
 
 
 class SiteChecker:
@@ -109,16 +89,16 @@ class SiteChecker:
         right = matches(column, "[0-9]{1,9}|1[0-9]{9}|20[0-9]{8}|21[0-3][0-9]{7}|214[0-6][0-9]{6}|2147[0-3][0-9]{5}")
         # The last of the ten-digit numbers that fit 32 bits need no pattern of their own: no contig has a base there.
         self._refuse("pos", "POS", ~right, column, numbers, "is not an integer from 0 to 2147483647")
-        start: Ints = pc.if_else(pa.array(right), column, "-1").cast(pa.int64()).to_numpy(zero_copy_only=False)
+        start = np.full(len(column), -1)
+        start[right] = whole_numbers(take(column, np.flatnonzero(right)))
         return start
 
     def _contigs(self, sites: SiteTexts) -> None:
         name = r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*" if self.version >= "4.3" else r"[^\s,<>]+"
-        encoded = sites.contig.dictionary_encode()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
-        right = matches(encoded.dictionary, rf"{name}|<[^\s<>,]+>")
+        contigs, codes = encode(sites.contig)
+        right = matches(strings(contigs), rf"{name}|<[^\s<>,]+>")
         self._refuse("chrom", "CHROM", ~right[codes], sites.contig, sites.numbers, "is not a name that a contig can have")
-        for code, contig in enumerate(encoded.dictionary.to_pylist()):
+        for code, contig in enumerate(contigs):
             if right[code] and not contig.startswith("<") and contig not in self.declared.contigs:
                 self._undeclared_once("chrom-undeclared", "CHROM", contig, int(sites.numbers[np.argmax(codes == code)]), "the contig")
             length = self.declared.contigs.get(contig)
@@ -135,11 +115,8 @@ class SiteChecker:
         repeated = np.array([_repeats(column[i].as_py()) for i in several.tolist()], bool)
         found = several[repeated] if len(several) else several
         self.report.add_all("id-repeated", numbers[found].tolist(), "ID", lambda _: "an id stands twice in the record")
-        named = np.flatnonzero(mask(pc.not_equal(column, ".")))
-        codes = column.take(pa.array(named)).dictionary_encode().indices.to_numpy(zero_copy_only=False)
-        later = np.ones(len(named), bool)
-        later[np.unique(codes, return_index=True)[1]] = False
-        again = named[later]
+        named = np.flatnonzero(~dots(column))
+        again = named[repeats(encode(take(column, named))[1])]
         self.report.add_all(
             "id-shared", numbers[again].tolist(), "ID", lambda n: f"ID {shown(column[int(again[n])].as_py())} stands in an earlier record"
         )
@@ -148,7 +125,7 @@ class SiteChecker:
         alternates, numbers = sites.alternates, sites.numbers
         simple = matches(alternates, "[ACGTN]")
         rest = np.flatnonzero(~simple)
-        column = alternates.take(pa.array(rest))
+        column = take(alternates, rest)
         right = matches(column, rf"\.|{_ALLELE}(?:,{_ALLELE})*")
         self._refuse("alt", "ALT", ~right, column, numbers[rest], "is not a list of alleles")
         several = rest[mask(pc.match_substring(column, ","))] if len(rest) else rest
@@ -171,14 +148,15 @@ class SiteChecker:
             return
         first, colon, _ = name.partition(":")
         if colon and first not in sv_types(self.version):
-            self.report.add("alt-type", number, "ALT", f"{shown(first)} is no type of structural variant, and {shown(name)} is not declared")
+            self.report.add(
+                "alt-type", number, "ALT", f"{shown(first)} is no type of structural variant, and {shown(name)} is not declared"
+            )
         else:
             self._undeclared_once("alt-undeclared", "ALT", name, number, "the symbolic allele")
 
     def _filters(self, column: pa.StringArray, numbers: Ints) -> None:
-        encoded = column.dictionary_encode()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
-        for code, text in enumerate(encoded.dictionary.to_pylist()):
+        texts, codes = encode(column)
+        for code, text in enumerate(texts):
             names = text.split(";")
             wrong = _filter_fault(text, names)
             checks: tuple[tuple[str, bool, Callable[[int], str]], ...] = (
@@ -196,8 +174,8 @@ class SiteChecker:
 
 
 def _count_alternates(column: pa.StringArray) -> Ints:
-    commas: Ints = pc.count_substring(column, ",").to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.where(mask(pc.equal(column, ".")), 0, commas + 1)
+    commas = as_integers(pc.count_substring(column, ","))
+    return np.where(dots(column), 0, commas + 1)
 
 
 def _repeats(text: str) -> bool:

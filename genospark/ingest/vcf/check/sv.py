@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from genospark.ingest.vcf.check.arrow import mask, strings, take
 from genospark.ingest.vcf.check.columns import spans_zero
 from genospark.ingest.vcf.check.info import Entries
 from genospark.ingest.vcf.check.report import Report
-from genospark.ingest.vcf.check.sites import SiteTexts, mask
+from genospark.ingest.vcf.check.sites import SiteTexts
 
 Fault = tuple[str, str]
 _PER_ALLELE = {"CIPOS": 2, "CIEND": 2, "CILEN": 2, "CICN": 2, "MEINFO": 4, "METRANS": 4}
 _REPEATS = ("RUS", "RUL", "RUC", "RB", "CIRUC", "CIRB")
-_KEYS = pa.array(["SVLEN", "SVCLAIM", "RN", "RUB", *_PER_ALLELE, *_REPEATS])
+_KEYS = strings(["SVLEN", "SVCLAIM", "RN", "RUB", *_PER_ALLELE, *_REPEATS])
 _CLAIMS = {"DEL": "D J DJ", "DUP": "D J DJ", "CNV": "D .", "INV": "J DJ .", "INS": "J DJ .", "BND": "J .", "": "."}
 _SV_TYPES = {"DEL", "INS", "DUP", "INV", "CNV"}
 
@@ -37,7 +37,7 @@ def check_variants(report: Report, sites: SiteTexts, entries: Entries) -> None:
         copy_numbers = mask(pc.match_substring_regex(sites.lines.column(8), "(?:^|:)CN(?:$|:)"))
     where = np.flatnonzero(concerned[entries.record])
     where = where[np.argsort(entries.record[where], kind="stable")]
-    keys, values = (array.take(pa.array(where)).to_pylist() for array in (entries.keys, entries.values))
+    keys, values = (take(array, where).to_pylist() for array in (entries.keys, entries.values))
     bounds = np.searchsorted(entries.record[where], records, "left"), np.searchsorted(entries.record[where], records, "right")
     for record, first, last in zip(records.tolist(), *(bound.tolist() for bound in bounds), strict=True):
         info = dict(zip(keys[first:last], values[first:last], strict=True))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cases import CASES, Case, document, good_twin, record, vcf, write
+from check_cases import CASES, Case, document, good_twin, record, vcf, write
 
 from genospark.ingest.vcf.check import Report, check_file
 from genospark.ingest.vcf.check.rules import RULES, VERSIONS

@@ -1,9 +1,10 @@
 """For each rule of ``check-vcf`` the smallest file that breaks it, and its twin that does not.
 
-``docs/check-vcf.md`` is made from the rules: ``PYTHONPATH=tests/ingest/vcf/check python -m cases > docs/check-vcf.md``.
+``docs/check-vcf.md`` is made from the rules: ``PYTHONPATH=tests/ingest/vcf/check python -m check_cases > docs/check-vcf.md``.
 """
 
 import gzip
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from genospark.ingest.vcf.check.rules import RULES, VERSIONS
 
 INTRODUCTION = """# check-vcf
 
-`genospark check-vcf FILE...` says whether files are what the VCF specification, 4.1 to 4.5, says: a line per finding, a summary per file, and
-exit code 0, or 3 where a file has errors. It needs neither Spark nor Java, reads a file once, and holds some chunks of it at a time.
+`genospark check-vcf FILE...` says whether files are what the VCF specification, 4.1 to 4.5, says: a line per finding, a summary per file,
+and exit code 0, or 3 where a file has errors. It needs neither Spark nor Java, reads a file once, and holds a chunk of it at a time.
 
 ```
 cohort.vcf.gz:812:POS: error [pos-order] POS is below that of the record before, on the same contig
@@ -20,22 +21,24 @@ cohort.vcf.gz:907:14: error [gt-allele] the genotype has an allele above 1, the 
 cohort.vcf.gz: not valid (VCF 4.2, 9750 records, 2504 samples): 2 errors, 0 warnings
 ```
 
-A finding names file, line, column (of samples: the number of the column), severity and rule. Of each rule the first 20 are shown (`--limit`), and
-all are counted; what is not declared in the header is named once. Nobody's genotype, values or id are shown.
+A finding names file, line, column (of samples: the number of the column), severity and rule. Of each rule the first 20 are shown
+(`--limit`), and all are counted; what is not declared in the header is named once. Nobody's genotype, values or id are shown.
 
 Errors break what the file's version demands. Warnings break what it recommends, or what it demands and widespread files, among them the
 specification's own examples, do not keep; they do not change the exit code. What `ingest-vcf` refuses is less and not the same: see
 [faults](faults.md).
 
 """
-EXTRA = "\n##contig=<ID=1,length=1000>\n##contig=<ID=2>\n##FILTER=<ID=q10,Description=\"q\">\n##ALT=<ID=DEL,Description=\"d\">"
+EXTRA = '\n##contig=<ID=1,length=1000>\n##contig=<ID=2>\n##FILTER=<ID=q10,Description="q">\n##ALT=<ID=DEL,Description="d">'
 DECLARED = {
     "INFO": "AC A Integer,AN 1 Integer,AF A Float,DP 1 Integer,END 1 Integer,DB 0 Flag,S 1 String,C 1 Character,CIGAR A String,"
     "SVLEN A Integer,SVCLAIM A String,CIPOS . Integer,RN A Integer,RUS . String,RUC . Float,RUB . Integer",
     "FORMAT": "GT 1 String,DP 1 Integer,GQ 1 Integer,PL G Integer,GL G Float,GP G Float,DS 1 Float,CN 1 Float,PS 1 Integer",
 }
 FIELDS = "".join(
-    '\n##{}=<ID={},Number={},Type={},Description="d">'.format(column, *entry.split()) for column, e in DECLARED.items() for entry in e.split(",")
+    '\n##{}=<ID={},Number={},Type={},Description="d">'.format(column, *entry.split())
+    for column, e in DECLARED.items()
+    for entry in e.split(",")
 )
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 NAMES = ("chrom", "pos", "id", "ref", "alt", "qual", "filter", "info", "format", "s0", "s1")
@@ -71,7 +74,8 @@ def sites(rule: str, bad: dict[str, str], good: dict[str, str], *also: str, vers
 
 
 def meta(rule: str, bad: str, good: str, *also: str, version: str = "4.3") -> Case:
-    """A case of one meta line."""
+    """A case of one meta line; the first word of a shortened one is completed."""
+    bad, good = (re.sub("^(INFO|FORMAT) (.*)", r'##\1=<ID=\2,Description="d">', text) for text in (bad, good))
     text = vcf(version=version, meta=bad)
     return Case(rule, text, vcf(version=version, meta=good), also, text.count("\n") - bad.count("\n") - 1)
 
@@ -79,7 +83,8 @@ def meta(rule: str, bad: str, good: str, *also: str, version: str = "4.3") -> Ca
 def samples(rule: str, format_: str, bad: str, good: str, *also: str, version: str = "4.4", **site: str) -> Case:
     """A case of the first sample of a record."""
     s1 = "." if format_.split(":")[0] != "GT" else "./."
-    return sites(rule, {**site, "format": format_, "s0": bad, "s1": s1}, {**site, "format": format_, "s0": good, "s1": s1}, *also, version=version)
+    site = {**site, "format": format_, "s1": s1}
+    return sites(rule, {**site, "s0": bad}, {**site, "s0": good}, *also, version=version)
 
 
 REPEAT = {"alt": "<CNV:TR>", "format": "GT"}
@@ -96,25 +101,25 @@ CASES = [
     Case("fileformat", vcf().replace("VCFv4.3", "VCFv4.3 "), vcf(), line=1),
     meta("fileformat", "##fileformat=VCFv4.3", "##source=x"),
     meta("meta-pair", "##reference=", "##reference=x"),
-    meta("meta-structure", '##INFO=<ID=A,Number=1,Type=String,Description="d"', '##INFO=<ID=A,Number=1,Type=String,Description="d">'),
-    meta("meta-key", '##INFO=<ID=A,Type=String,Description="d">', '##INFO=<ID=A,Number=.,Type=String,Description="d">'),
+    meta("meta-structure", '##INFO=<ID=A,Number=1,Type=String,Description="d"', "INFO A,Number=1,Type=String"),
+    meta("meta-key", "INFO A,Type=String", "INFO A,Number=.,Type=String"),
     meta("meta-key-repeated", "##contig=<ID=9,length=5,length=5>", "##contig=<ID=9,length=5>"),
     meta("meta-description", "##FILTER=<ID=s50>", '##FILTER=<ID=s50,Description="">', version="4.4"),
     meta("meta-order", '##FILTER=<Description="d",ID=s50>', '##FILTER=<ID=s50,Description="d">'),
     meta("meta-quotes", '##FILTER=<ID=s50,Description="a "b" c">', '##FILTER=<ID=s50,Description="a \\"b\\" c">'),
     meta("meta-quotes", "##FILTER=<ID=s50,Description=d>", '##FILTER=<ID=s50,Description="d">'),
     meta("meta-optional-quotes", '##FILTER=<ID=s50,Description="d",By=me>', '##FILTER=<ID=s50,Description="d",By="me">'),
-    meta("meta-number", '##INFO=<ID=A,Number=P,Type=String,Description="d">', '##INFO=<ID=A,Number=R,Type=String,Description="d">'),
-    meta("meta-number", '##INFO=<ID=A,Number=R,Type=String,Description="d">', '##INFO=<ID=A,Number=A,Type=String,Description="d">', version="4.1"),
-    meta("meta-type", '##FORMAT=<ID=A,Number=1,Type=Flag,Description="d">', '##FORMAT=<ID=A,Number=1,Type=String,Description="d">'),
-    meta("meta-flag", '##INFO=<ID=A,Number=1,Type=Flag,Description="d">', '##INFO=<ID=A,Number=0,Type=Flag,Description="d">'),
-    meta("meta-id", '##INFO=<ID=A-B,Number=1,Type=String,Description="d">', '##INFO=<ID=A.B,Number=1,Type=String,Description="d">'),
+    meta("meta-number", "INFO A,Number=P,Type=String", "INFO A,Number=R,Type=String"),
+    meta("meta-number", "INFO A,Number=R,Type=String", "INFO A,Number=A,Type=String", version="4.1"),
+    meta("meta-type", "FORMAT A,Number=1,Type=Flag", "FORMAT A,Number=1,Type=String"),
+    meta("meta-flag", "INFO A,Number=1,Type=Flag", "INFO A,Number=0,Type=Flag"),
+    meta("meta-id", "INFO A-B,Number=1,Type=String", "INFO A.B,Number=1,Type=String"),
     meta("meta-id", "##contig=<ID=*9>", "##contig=<ID=HLA-A*01:01>"),
     meta("meta-id-repeated", '##FILTER=<ID=q10,Description="d">', '##FILTER=<ID=q11,Description="d">'),
     meta("meta-contig-repeated", "##contig=<ID=1>", "##contig=<ID=9>"),
-    meta("meta-reserved", '##INFO=<ID=NS,Number=A,Type=Integer,Description="d">', '##INFO=<ID=NS,Number=1,Type=Integer,Description="d">'),
-    meta("meta-reserved", '##FORMAT=<ID=AD,Number=.,Type=Integer,Description="d">', '##FORMAT=<ID=AD,Number=R,Type=Integer,Description="d">'),
-    meta("meta-reserved-sv", '##INFO=<ID=SVTYPE,Number=2,Type=String,Description="d">', '##INFO=<ID=SVTYPE,Number=1,Type=String,Description="d">'),
+    meta("meta-reserved", "INFO NS,Number=A,Type=Integer", "INFO NS,Number=1,Type=Integer"),
+    meta("meta-reserved", "FORMAT AD,Number=.,Type=Integer", "FORMAT AD,Number=R,Type=Integer"),
+    meta("meta-reserved-sv", "INFO SVTYPE,Number=2,Type=String", "INFO SVTYPE,Number=1,Type=String"),
     meta("meta-alt-type", '##ALT=<ID=X:Y,Description="d">', '##ALT=<ID=DUP:Y,Description="d">'),
     meta("meta-alt-first", '##ALT=<ID=CN0,Description="d">', '##ALT=<ID=CNV,Description="d">', version="4.1"),
     meta("meta-contig-length", "##contig=<ID=9,length=x>", "##contig=<ID=9,length=7>"),
