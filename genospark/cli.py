@@ -14,6 +14,7 @@ from genospark.stages import STAGES, UPKEEP, stage
 _DEMO = "run all stages on a simulated cohort"
 _RUN = "run the stages that a file lists, in one Spark session"
 _KEY = "make the key of the names that people have in tables"
+_CHECK_VCF = "check VCF files against the specification, 4.1 to 4.5: a line per finding; needs neither Spark nor Java"
 _SQL = "query the tables of a warehouse; prints the first 100 rows, or all with --csv"
 
 
@@ -59,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     sql.add_argument("query", help="SQL over the tables' names, in the engine's dialect")
     key = commands.add_parser("key", help=_KEY, description=_KEY)
     key.add_argument("file", type=Path, metavar="FILE", help="file to write; keep it where tables are not, and never lose it")
+    check = commands.add_parser("check-vcf", help=_CHECK_VCF, description=_CHECK_VCF)
+    check.add_argument("files", nargs="+", metavar="FILE", help="plain, bgzipped or gzipped")
+    check.add_argument("--limit", type=int, default=20, metavar="N", help="findings of a rule that are shown; all are counted (20)")
     return top
 
 
@@ -66,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or that of the error, whose message goes to stderr."""
     options = parser().parse_args(arguments)
     try:
-        _dispatch(options)
+        return _dispatch(options)
     except GenosparkError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -87,7 +91,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _dispatch(options: argparse.Namespace) -> None:
+def _dispatch(options: argparse.Namespace) -> int:
+    if options.command == "check-vcf":
+        # A second at most for a small file: nothing else is imported.
+        from genospark.ingest.vcf.check import check_files
+
+        return check_files(options.files, options.limit)
     from genospark.core import environment
     from genospark.core.progress import configure_logging
 
@@ -125,6 +134,7 @@ def _dispatch(options: argparse.Namespace) -> None:
         pipeline.run(config)
     else:
         _run_stage(options)
+    return 0
 
 
 def _run_stage(options: argparse.Namespace) -> None:

@@ -34,11 +34,13 @@ class Chunk:
         buffer: (n + 4,) uint8: n bytes of text, of which the last is a newline, and four zero bytes.
         split: Split the lines belong to.
         marks: Position of each piece that the text was read from, relative to the text, and its offset in the file; ascending.
+        ended: False where the newline at the end is not in the file.
     """
 
     buffer: npt.NDArray[np.uint8]
     split: Split
     marks: list[tuple[int, int]]
+    ended: bool = True
 
     @property
     def text(self) -> npt.NDArray[np.uint8]:
@@ -64,11 +66,12 @@ def read_chunks(split: Split) -> Iterator[Chunk]:
         yield _chunk([*parts, text[:cut]], split, marks)
         parts, marks, size = [text[cut:]], [(-within - cut, offset)], len(text) - cut
     if size:
-        yield _chunk(parts if parts[-1].endswith(b"\n") else [*parts, b"\n"], split, marks)
+        ended = parts[-1].endswith(b"\n")
+        yield _chunk(parts if ended else [*parts, b"\n"], split, marks, ended)
 
 
-def _chunk(parts: list[bytes], split: Split, marks: list[tuple[int, int]]) -> Chunk:
-    return Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, marks)
+def _chunk(parts: list[bytes], split: Split, marks: list[tuple[int, int]], ended: bool = True) -> Chunk:
+    return Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, marks, ended)
 
 
 def _owned_text(split: Split) -> Iterator[_Piece]:

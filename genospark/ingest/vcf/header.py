@@ -62,11 +62,18 @@ def read_header(path: str | Path) -> VcfHeader:
         InputError: The file is absent or empty, is not a VCF, or its header is not as the specification asks.
     """
     path = str(path)
-    compression = _compression(path)
+    compression = compression_of(path)
+    if compression == "gzip":
+        log.warning(
+            "%s is compressed with gzip, not with bgzip: one process must read all of it. "
+            "To read it in parallel: gzip -dc '%s' | bgzip > new.vcf.gz",
+            path,
+            path,
+        )
     lines: list[str] = []
     warnings: Counter[str] = Counter()
-    for (start, skip), raw in _lines(path, compression):
-        text = _decode(raw, path, len(lines) + 1, warnings)
+    for (start, skip), raw in raw_lines(path, compression):
+        text = _decode(raw.removesuffix(b"\n").removesuffix(b"\r"), path, len(lines) + 1, warnings)
         if not lines and not text.startswith("##fileformat=VCFv4."):
             raise InputError(
                 # What a file of another kind begins with may be about people.
@@ -117,7 +124,12 @@ def gzip_pieces(path: str) -> Iterator[bytes]:
         raise InputError(f"{path}: the gzip file is damaged ({error})", again) from error
 
 
-def _compression(path: str) -> Compression:
+def compression_of(path: str) -> Compression:
+    """How a file is compressed, by its first bytes.
+
+    Raises:
+        InputError: It cannot be opened.
+    """
     try:
         with open_bytes(path) as file:
             head = file.read(4096)
@@ -125,19 +137,15 @@ def _compression(path: str) -> Compression:
         raise InputError(f"{path}: cannot be opened ({reason(error)})", "check the path and its permissions") from error
     if bgzf.block_bytes(head) is not None:
         return "bgzf"
-    if head.startswith(b"\x1f\x8b"):
-        log.warning(
-            "%s is compressed with gzip, not with bgzip: one process must read all of it. "
-            "To read it in parallel: gzip -dc '%s' | bgzip > new.vcf.gz",
-            path,
-            path,
-        )
-        return "gzip"
-    return "plain"
+    return "gzip" if head.startswith(b"\x1f\x8b") else "plain"
 
 
-def _lines(path: str, compression: Compression) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """Lines without their line ends, each with (offset, skip) of the byte after it, as in ``VcfHeader``."""
+def raw_lines(path: str, compression: Compression) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """Lines with their line ends, each with (offset, skip) of the byte after it, as in ``VcfHeader``.
+
+    Raises:
+        InputError: The compressed data are damaged.
+    """
     pieces: Iterator[tuple[int, bytes]]
     if compression == "bgzf":
         pieces = bgzf.blocks(path, 0)
@@ -150,12 +158,12 @@ def _lines(path: str, compression: Compression) -> Iterator[tuple[tuple[int, int
     for offset, piece in pieces:
         at = 0
         while (end := piece.find(b"\n", at)) >= 0:
-            yield _place(compression, offset, end + 1, seen), (rest + piece[at:end]).removesuffix(b"\r")
+            yield _place(compression, offset, end + 1, seen), rest + piece[at : end + 1]
             rest, at = b"", end + 1
         rest += piece[at:]
         seen += len(piece)
     if rest:
-        yield _place(compression, offset, len(piece), seen - len(piece)), rest.removesuffix(b"\r")
+        yield _place(compression, offset, len(piece), seen - len(piece)), rest
 
 
 def _place(compression: Compression, offset: int, within: int, seen: int) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -67,6 +66,9 @@ def _block(hom_ref: Ints, het: Ints, hom_alt: Ints) -> Doubles:
 
 def _log_probability(n: Ints, rare: Ints, het: Ints) -> Doubles:
     """Log-probability of ``het`` heterozygotes among ``n`` people with ``rare`` copies of the rarer allele."""
+    # Importing it takes as long as importing all the rest of the engine, and only statistics need it.
+    from scipy.special import gammaln
+
     hom_rare = (rare - het) / 2
     given: Doubles = gammaln(n + 1) + gammaln(rare + 1) + gammaln(2 * n - rare + 1) - gammaln(2 * n + 1)
     ways: Doubles = gammaln(hom_rare + 1) + gammaln(het + 1) + gammaln(n - het - hom_rare + 1)

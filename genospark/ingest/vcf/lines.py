@@ -40,12 +40,7 @@ class Lines:
         """Text of a column, counted from 0."""
         begin = self.starts if index == 0 else self.tabs[:, index - 1] + 1
         end = self.tabs[:, index] if index < self.tabs.shape[1] else self.ends
-        # An array that reads the text in place has the columns at its even positions and what is between them at the odd ones.
-        offsets = np.empty(2 * len(self), np.int32)
-        offsets[::2], offsets[1::2] = begin, end
-        in_place = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(self.chunk.buffer))
-        column: pa.StringArray = in_place.take(pa.array(np.arange(0, len(offsets), 2)))
-        return column
+        return spans(self.chunk.buffer, begin, end)
 
     def wrong(self, index: int, column: str, reason: str, next_step: str, detail: str = "") -> Wrong:
         """What is wrong with a line; `detail` is the reason where it is not given."""
@@ -64,6 +59,17 @@ class Lines:
         """The other lines."""
         good = ~np.isin(self.numbers, [entry.number for entry in wrong])
         return Lines(self.chunk, self.starts[good], self.ends[good], self.tabs[good], self.numbers[good])
+
+
+def spans(text: npt.NDArray[np.uint8], begin: Ints, end: Ints) -> pa.StringArray:
+    """Parts of a text, each from its ``begin`` to the byte before its ``end``; they ascend and do not overlap."""
+    # An array that reads the text in place has the parts at its even positions and what is between them at the odd ones.
+    offsets = np.zeros(max(2 * len(begin), 1), np.int32)
+    offsets[: 2 * len(begin) : 2], offsets[1::2] = begin, end
+    in_place = pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+    even = np.arange(0, 2 * len(begin), 2)
+    parts: pa.StringArray = in_place.take(pa.Array.from_buffers(pa.int64(), len(even), [None, pa.py_buffer(even)]))
+    return parts
 
 
 def find_lines(chunk: Chunk) -> tuple[Lines, list[Wrong], int]:
