@@ -147,6 +147,21 @@ STAGES = {
 }
 
 
+FORMATS = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "ingest-plink",
+            "PLINK files -> variants, genotypes, samples",
+            "genospark.ingest.variants_plink:ingest_plink",
+            "IngestPlinkConfig",
+            f".bed file, with .bim and .fam beside it{_FILES}",
+            options=_BATCH,
+        ),
+    )
+}
+"""Other doors to the tables of ``ingest-vcf``."""
+
 UPKEEP = {
     stage.name: stage
     for stage in (
@@ -164,6 +179,9 @@ UPKEEP = {
 }
 """What is done to a warehouse between the stages; also jobs."""
 
+EVERYTHING = STAGES | FORMATS | UPKEEP
+"""All that is a command and a job."""
+
 
 def stage(name: str) -> Stage:
     """The stage, or the upkeep, of that name.
@@ -171,7 +189,7 @@ def stage(name: str) -> Stage:
     Raises:
         ConfigError: There is none.
     """
-    found = STAGES.get(name) or UPKEEP.get(name)
+    found = EVERYTHING.get(name)
     if found is None:
-        raise ConfigError(f"no stage {name}", f"the stages are {', '.join([*STAGES, *UPKEEP])}")
+        raise ConfigError(f"no stage {name}", f"the stages are {', '.join(EVERYTHING)}")
     return found

@@ -1,10 +1,12 @@
-"""Stage ``ingest-vcf``: multi-sample VCF files to ``variants``, ``genotypes`` and ``samples``."""
+"""Stage ``ingest-vcf``, and what all stages do that read files of genotypes: these become ``variants``, ``genotypes`` and ``samples``."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import pandas as pd
 from pyspark import StorageLevel
@@ -19,30 +21,39 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
 from genospark.ingest import builds, quarantine, withdrawal
 from genospark.ingest.batches import BatchConfig
+from genospark.ingest.genotype_files import Header, Piece, plan
 from genospark.ingest.merged import STATISTICS, merged
 from genospark.ingest.people import People, run_about_people
 from genospark.ingest.sample_sets import SampleSets, arrange
-from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
-from genospark.ingest.vcf_rows import REPEATED, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
+from genospark.ingest.vcf import Split, read_header
+from genospark.ingest.vcf_rows import REPEATED, Columns, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
 from genospark.ingest.vcf_rows_glow import parse_by_glow
 from genospark.ingest.vcf_table import choose_engine
 from genospark.schema import table
 
 
-class IngestVcfConfig(BatchConfig):
-    """Settings of ``ingest-vcf``.
+class GenotypesConfig(BatchConfig):
+    """What every stage is told that reads files of genotypes.
 
     Attributes:
-        inputs: VCF files (plain, gzip or bgzip); paths or globs. Files of the same people, in any order, belong together; files of
-            other people add people, who have no calls at variants that only others' files have.
-        split_bytes: Compressed bytes that one Spark task reads.
+        inputs: Files; paths or globs. Files of the same people, in any order, belong together; files of other people add people, who have
+            no calls at variants that only others' files have.
+        split_bytes: Stored bytes that one Spark task reads.
         reference_build: Name of the genome build, kept in ``runs``.
-        engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
-            tables are the same.
     """
 
     split_bytes: int = 4 << 20
     reference_build: str | None = None
+
+
+class IngestVcfConfig(GenotypesConfig):
+    """Settings of ``ingest-vcf``; inputs are VCF files (plain, gzip or bgzip).
+
+    Attributes:
+        engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
+            tables are the same.
+    """
+
     engine: Literal["auto", "native", "glow"] = "native"
 
 
@@ -57,15 +68,57 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
             genome builds.
     """
     files = expand(config.inputs)
+    engine = _engine(config, spark)
+
+    def parsed(splits: list[Piece], people: list[Columns]) -> DataFrame:
+        if engine == "glow":
+            return parse_by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
+        return parse(spark, splits, people, config.quarantines)
+
+    return ingest("ingest-vcf", config, spark, [read_header(path) for path in files], files, parsed, engine=engine)
+
+
+def ingest(
+    stage: str,
+    config: GenotypesConfig,
+    spark: SparkSession,
+    headers: Sequence[Header],
+    files: list[Path],
+    parsed: Callable[[list[Piece], list[Columns]], DataFrame] | None = None,
+    **notes: str,
+) -> str:
+    """Reads files of any format into packed tables.
+
+    Args:
+        stage: Name of the stage.
+        config: Its settings.
+        spark: Session.
+        headers: Of the files; they name people as the files do.
+        files: All files that are read, companions included.
+        parsed: Makes the rows of pieces, as ``vcf_rows.parse``, which is taken where this is not given.
+        notes: For ``runs``.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        InputError: A file holds people whom another batch or sample set has, or files are of different genome builds.
+    """
     people = People(config)
-    headers = [read_header(path) for path in files]
-    headers = [replace(header, sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
-    builds.check_headers(headers)
-    warehouse = Warehouse(spark, config.warehouse)
-    return run_about_people("ingest-vcf", config, warehouse, people, lambda run: _ingest(run, config, headers), {"vcf": files})
+    named = [replace(cast(Any, header), sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
+    builds.check_headers(named)
+
+    def rows(splits: list[Piece], columns: list[Columns]) -> DataFrame:
+        return parse(spark, splits, columns, config.quarantines)
+
+    def body(run: Run) -> None:
+        run.note(**notes)
+        _ingest(run, config, named, parsed or rows)
+
+    return run_about_people(stage, config, Warehouse(spark, config.warehouse), people, body, {stage.removeprefix("ingest-"): files})
 
 
-def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None:
+def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], parsed: Callable[[list[Piece], list[Columns]], DataFrame]) -> None:
     warehouse = run.warehouse
     others = warehouse.other_parts(f"samples/{config.batch}")
     there = pd.DataFrame({"sampleId": [], "sampleIndex": []})
@@ -73,17 +126,11 @@ def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None
         there = warehouse.read_parts(others).select("sampleId", "sampleIndex").toPandas()
     sets = arrange(headers, frozenset(there["sampleId"]), config.on_overlap)
     first_block = int(there["sampleIndex"].max()) // SAMPLE_BLOCK + 1 if len(there) else 0
-    planned = [(split, number) for number, header in enumerate(headers) for split in plan_splits(header, config.split_bytes)]
+    planned = [(split, number) for number, header in enumerate(headers) for split in plan(header, config.split_bytes)]
     splits = [split for split, _ in planned]
-    people = [(sets.of_file[number], sets.columns[number]) for _, number in planned]
-    engine = _engine(config, warehouse.spark)
-    run.note(engine=engine)
-    if engine == "glow":
-        lines = parse_by_glow(warehouse.spark, splits, people, config.split_bytes).persist(StorageLevel.DISK_ONLY)
-    else:
-        lines = parse(warehouse.spark, splits, people, config.quarantines).persist(StorageLevel.DISK_ONLY)
+    lines = parsed(splits, [(sets.of_file[number], sets.columns[number]) for _, number in planned]).persist(StorageLevel.DISK_ONLY)
     try:
-        with step(f"ingest-vcf: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
+        with step(f"{run.stage}: parsing {len(headers)} file(s) in {len(splits)} piece(s)"):
             tallies = tallied(lines)
         undeclared = builds.check_contigs(headers, [(splits[tally.split].path, tally.contigs) for tally in tallies])
         repeated = repeats(variants(lines), config.quarantines)
@@ -113,7 +160,7 @@ def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
     return choose_engine(spark, config.engine, expand(config.inputs))
 
 
-def _write(run: Run, config: IngestVcfConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:
+def _write(run: Run, config: GenotypesConfig, parsed: DataFrame, sets: SampleSets, first_block: int) -> None:
     warehouse = run.warehouse
     firsts = _first_blocks(sets, first_block)
     # Splits of sorted files are sorted; sorting inside them costs little and covers the others.
@@ -149,7 +196,7 @@ def _first_blocks(sets: SampleSets, first: int) -> list[int]:
     return firsts
 
 
-def _reasons(config: IngestVcfConfig, splits: list[Split], tallies: list[Tally], repeated: list[Repeat]) -> Counter[str]:
+def _reasons(config: GenotypesConfig, splits: list[Piece], tallies: list[Tally], repeated: list[Repeat]) -> Counter[str]:
     """Bad records by reason.
 
     Raises:

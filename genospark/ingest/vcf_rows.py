@@ -1,4 +1,4 @@
-"""Lines of VCFs as rows of Spark: variants, bad lines, and what each split was found to be, all in one pass over the files."""
+"""Records of files as rows of Spark: variants, bad lines, and what each split was found to be, all in one pass over the files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from genospark.errors import InputError
+from genospark.ingest import genotype_files
 from genospark.ingest.blocks import choose
-from genospark.ingest.vcf import PARSED_SCHEMA, Findings, Split, VcfHeader, parse_split
+from genospark.ingest.genotype_files import Header, Piece
+from genospark.ingest.vcf import PARSED_SCHEMA, Findings
 
 # In a sample set: other people may have the same variant.
 _KEY = ["contigName", "start", "referenceAllele", "alternateAlleles", "sampleSet"]
 # Which sample set a split's file belongs to, and which of its people, in which order (None: all of them).
-People = tuple[int, NDArray[np.int64] | None]
+Columns = tuple[int, NDArray[np.int64] | None]
 REPEATED = "a variant that stands on an earlier line too"
 _BAD = pa.struct([("columnName", pa.string()), ("reason", pa.string()), ("content", pa.string())])
 _COUNTS = pa.map_(pa.string(), pa.int64())
@@ -71,7 +73,7 @@ class Repeat:
     content: str
 
 
-def parse(spark: SparkSession, splits: list[Split], people: list[People], quarantine: bool) -> DataFrame:
+def parse(spark: SparkSession, splits: list[Piece], people: list[Columns], quarantine: bool) -> DataFrame:
     """The lines of all splits, one Spark task a split.
 
     Returns:
@@ -88,10 +90,10 @@ def parse(spark: SparkSession, splits: list[Split], people: list[People], quaran
     return ids.mapInArrow(work, from_arrow_schema(_SCHEMA))
 
 
-def _rows(split: Split, people: People, index: int, quarantine: bool) -> Iterator[pa.RecordBatch]:
+def _rows(split: Piece, people: Columns, index: int, quarantine: bool) -> Iterator[pa.RecordBatch]:
     found, rows = Findings(), 0
     own, columns = people
-    for batch in parse_split(split, found, quarantine):
+    for batch in genotype_files.parse(split, found, quarantine):
         rows += batch.num_rows
         n = batch.num_rows
         if columns is not None:
@@ -169,7 +171,7 @@ def without(rows: DataFrame, left_out: list[Repeat]) -> DataFrame:
 
 
 def bad_lines(
-    lines: DataFrame, stage: str, headers: list[VcfHeader], splits: list[Split], tallies: list[Tally], left_out: list[Repeat]
+    lines: DataFrame, stage: str, headers: list[Header], splits: list[Piece], tallies: list[Tally], left_out: list[Repeat]
 ) -> DataFrame:
     """Rows of ``quarantine``, with the lines' numbers in their files."""
     spark = lines.sparkSession

@@ -22,7 +22,7 @@ from genospark.ingest.vcf.full.declared import SITE_SCHEMA
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.parse import block_columns
 from genospark.ingest.vcf_glow import glow_session, repaired
-from genospark.ingest.vcf_rows import People, parse
+from genospark.ingest.vcf_rows import Columns, parse
 
 _CELLS = 1 << 19
 """Genotypes that go from Spark to Python at once."""
@@ -31,7 +31,7 @@ _PLOIDY = "leave out the record, or such samples (`bcftools view`), or make thei
 _RAW = pa.schema([*SITE_SCHEMA, ("genotypes", pa.list_(pa.struct([("calls", pa.list_(pa.int32()))])))])
 
 
-def parse_by_glow(spark: SparkSession, splits: list[Split], people: list[People], split_bytes: int) -> DataFrame:
+def parse_by_glow(spark: SparkSession, splits: list[Split], people: list[Columns], split_bytes: int) -> DataFrame:
     """The lines of all splits; `line` and `split` say nothing of variants but their file.
 
     Args:
@@ -58,7 +58,7 @@ def parse_by_glow(spark: SparkSession, splits: list[Split], people: list[People]
     return found.unionByName(found.sparkSession.createDataFrame(tallies, sites.schema))
 
 
-def _variants(reader: SparkSession, split: Split, people: People, number: int, like: DataFrame) -> DataFrame:
+def _variants(reader: SparkSession, split: Split, people: Columns, number: int, like: DataFrame) -> DataFrame:
     own, columns = people
     n = split.n_samples
 

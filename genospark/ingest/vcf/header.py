@@ -54,6 +54,11 @@ class VcfHeader:
     warnings: dict[str, int]
     declarations: tuple[str, ...] = ()
 
+    @property
+    def people_at(self) -> tuple[str, str, int]:
+        """Where people are named: file, what of it each has, and the number of the first one's."""
+        return self.path, "columns", 10
+
 
 def read_header(path: str | Path) -> VcfHeader:
     """Read and check the header of a VCF.

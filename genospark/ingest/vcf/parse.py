@@ -99,9 +99,21 @@ def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list
 
 
 def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
-    n = lines.chunk.split.n_samples
     sites = read_sites(lines)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
+    return parsed_rows(sites, calls, lines.chunk.split.n_samples, lines.numbers + findings.lines, findings)
+
+
+def parsed_rows(sites: Sites, calls: Calls, n: int, numbers: Ints, findings: Findings) -> pa.RecordBatch:
+    """Rows of ``PARSED_SCHEMA``, whichever format they were read from.
+
+    Args:
+        sites: Records.
+        calls: Of each alternate allele of the records.
+        n: People.
+        numbers: (records,) number of each record's line in the split, from 0.
+        findings: Takes up what the sites tell of contigs.
+    """
     _note(findings, sites)
     record, alternates = _rows(sites)
     take = pa.array(record)
@@ -116,7 +128,7 @@ def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
         "filters": sites.filters.take(take),
         "splitFromMultiAllelic": pa.array(sites.n_alternates[record] > 1),
         **block_columns(calls, n),
-        "line": pa.array(lines.numbers[record] + findings.lines),
+        "line": pa.array(numbers[record]),
     }
     return pa.record_batch([columns[field.name].cast(field.type) for field in PARSED_SCHEMA], schema=PARSED_SCHEMA)
 
