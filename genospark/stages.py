@@ -158,6 +158,14 @@ FORMATS = {
             f".bed file, with .bim and .fam beside it{_FILES}",
             options=_BATCH,
         ),
+        Stage(
+            "ingest-bgen",
+            "BGEN files -> variants, genotypes, samples",
+            "genospark.ingest.variants_bgen:ingest_bgen",
+            "IngestBgenConfig",
+            f"BGEN file{_FILES}",
+            options=_BATCH,
+        ),
     )
 }
 """Other doors to the tables of ``ingest-vcf``."""
@@ -173,7 +181,13 @@ UPKEEP = {
             options=("samples", *_NAMING),
         ),
         Stage("compact", "put small batches and files together", "genospark.upkeep.compact:compact", "CompactConfig"),
-        Stage("export", "write tables as plain Parquet files", "genospark.upkeep.export:export", "ExportConfig", options=("out", "format")),
+        Stage(
+            "export",
+            "write tables as plain Parquet files, or genotypes as VCF or PLINK files",
+            "genospark.upkeep.export:export",
+            "ExportConfig",
+            options=("out", "format", "crosswalk"),
+        ),
         Stage("migrate", "bring tables of an older release up to date", "genospark.upkeep.migrate:migrate", "MigrateConfig"),
     )
 }

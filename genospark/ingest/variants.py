@@ -52,9 +52,11 @@ class IngestVcfConfig(GenotypesConfig):
     Attributes:
         engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
             tables are the same.
+        keep: What is kept of genotypes beside the calls: ``phase``. Natively read only.
     """
 
     engine: Literal["auto", "native", "glow"] = "native"
+    keep: list[Literal["phase"]] = []
 
 
 def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
@@ -75,7 +77,8 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
             return parse_by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
         return parse(spark, splits, people, config.quarantines)
 
-    return ingest("ingest-vcf", config, spark, [read_header(path) for path in files], files, parsed, engine=engine)
+    headers = [replace(read_header(path), keep=tuple(config.keep)) for path in files]
+    return ingest("ingest-vcf", config, spark, headers, files, parsed, engine=engine)
 
 
 def ingest(
@@ -150,12 +153,16 @@ def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
     """The engine that the configuration means.
 
     Raises:
-        ConfigError: Glow is to quarantine.
+        ConfigError: Glow is to quarantine, or to read more than calls.
         SetupError: Glow is asked for and its jars are not in the session.
     """
     if config.quarantines:
         if config.engine == "glow":
             raise ConfigError("engine glow with mode quarantine: Glow does not say which line a record is", "take engine native or auto")
+        return "native"
+    if config.keep:
+        if config.engine == "glow":
+            raise ConfigError("engine glow with keep: only calls are read by Glow", "take engine native or auto")
         return "native"
     return choose_engine(spark, config.engine, expand(config.inputs))
 

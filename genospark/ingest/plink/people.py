@@ -67,7 +67,7 @@ def read_people(path: Path | str, sample_ids: SampleIds = "IID") -> PlinkPeople:
         # A family 0 is none, as in PLINK.
         families = [row[place["FID"]] for row in rows]
         iids = [one if family == "0" else f"{family}_{one}" for family, one in zip(families, iids, strict=True)]
-    _check_unique(path, iids, before + 1)
+    check_unique(path, iids, before + 1)
     sexes = [_SEXES.get(row[place["SEX"]], 0) for row in rows] if "SEX" in place else [0] * len(rows)
     return PlinkPeople(str(path), before + 1, tuple(iids), np.array(sexes, np.uint8))
 
@@ -82,7 +82,12 @@ def _columns(lines: list[str]) -> tuple[tuple[str, ...], int]:
     return _FAM, len(lines)
 
 
-def _check_unique(path: Path | str, ids: list[str], first: int) -> None:
+def check_unique(path: Path | str, ids: list[str], first: int, word: str = "lines") -> None:
+    """Checks that nobody is called as somebody else; `word` and `first` say what is counted, from which number on.
+
+    Raises:
+        InputError: Two are.
+    """
     places: dict[str, list[str]] = {}
     for number, one in enumerate(ids, first):
         places.setdefault(one, []).append(str(number))
@@ -90,6 +95,6 @@ def _check_unique(path: Path | str, ids: list[str], first: int) -> None:
     if repeated:
         same = "; ".join(" and ".join(found[:3]) for found in repeated[:5])
         raise InputError(
-            f"{path}: sample ids that occur more than once: lines {same}",
-            "give each person one id; where families make them different, take --set sample_ids=FID_IID",
+            f"{path}: sample ids that occur more than once: {word} {same}",
+            "give each person one id" + ("; where families make them different, take --set sample_ids=FID_IID" if word == "lines" else ""),
         )

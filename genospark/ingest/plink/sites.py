@@ -173,7 +173,9 @@ def _is_in(column: pa.StringArray, values: tuple[str, ...]) -> npt.NDArray[np.bo
 def contig_names(codes: pa.StringArray) -> pa.StringArray:
     """Names of chromosomes as VCFs have them."""
     encoded = codes.dictionary_encode()
-    names = pa.array([CONTIGS.get(code, code) for code in encoded.dictionary.to_pylist()], pa.string())
+    names = pa.array(
+        [CONTIGS.get(code, code.lstrip("0") if code.isdigit() else code) for code in encoded.dictionary.to_pylist()], pa.string()
+    )
     return names.take(encoded.indices)
 
 

@@ -40,6 +40,7 @@ class VcfHeader:
         data_line: Line number of the first record, from 1.
         warnings: Findings that touch no stored value, counted.
         declarations: Lines that declare INFO and FORMAT fields.
+        keep: What is kept of genotypes beside the calls: ``phase``.
     """
 
     path: str
@@ -53,6 +54,7 @@ class VcfHeader:
     data_line: int
     warnings: dict[str, int]
     declarations: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
     @property
     def people_at(self) -> tuple[str, str, int]:
