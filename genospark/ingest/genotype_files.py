@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
-from genospark.ingest import bgen, plink, vcf
+from genospark.ingest import bcf, bgen, plink, vcf
 from genospark.ingest.vcf import Findings
 
 
@@ -68,6 +68,7 @@ class _Engine(NamedTuple):
 _ENGINES: dict[type, _Engine] = {}
 for _header, _piece, _plan, _parse in (
     (vcf.VcfHeader, vcf.Split, vcf.plan_splits, vcf.parse_split),
+    (bcf.BcfHeader, bcf.BcfSplit, bcf.plan_bcf, bcf.parse_bcf),
     (bgen.BgenHeader, bgen.BgenSplit, bgen.plan_bgen, bgen.parse_bgen),
     (plink.BedHeader, plink.BedSplit, plink.plan_bed, plink.parse_bed),
 ):

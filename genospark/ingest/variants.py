@@ -21,11 +21,12 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
 from genospark.ingest import builds, quarantine, withdrawal
 from genospark.ingest.batches import BatchConfig
+from genospark.ingest.bcf import BcfHeader, is_bcf, read_bcf_header
 from genospark.ingest.genotype_files import Header, Piece, plan
 from genospark.ingest.merged import STATISTICS, merged
 from genospark.ingest.people import People, run_about_people
 from genospark.ingest.sample_sets import SampleSets, arrange
-from genospark.ingest.vcf import Split, read_header
+from genospark.ingest.vcf import Split, VcfHeader, read_header
 from genospark.ingest.vcf_rows import REPEATED, Columns, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
 from genospark.ingest.vcf_rows_glow import parse_by_glow
 from genospark.ingest.vcf_table import choose_engine
@@ -47,7 +48,7 @@ class GenotypesConfig(BatchConfig):
 
 
 class IngestVcfConfig(GenotypesConfig):
-    """Settings of ``ingest-vcf``; inputs are VCF files (plain, gzip or bgzip).
+    """Settings of ``ingest-vcf``; inputs are VCF files (plain, gzip or bgzip) and BCF files.
 
     Attributes:
         engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
@@ -77,8 +78,16 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
             return parse_by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
         return parse(spark, splits, people, config.quarantines)
 
-    headers = [replace(read_header(path), keep=tuple(config.keep)) for path in files]
+    headers = [_header(path, config, engine) for path in files]
     return ingest("ingest-vcf", config, spark, headers, files, parsed, engine=engine)
+
+
+def _header(path: Path, config: IngestVcfConfig, engine: str) -> VcfHeader | BcfHeader:
+    if not is_bcf(path):
+        return replace(read_header(path), keep=tuple(config.keep))
+    if engine == "glow":
+        raise ConfigError(f"{path}: Glow reads no BCF", "take engine native")
+    return replace(read_bcf_header(path), keep=tuple(config.keep))
 
 
 def ingest(

@@ -88,8 +88,8 @@ def read_header(path: str | Path) -> VcfHeader:
                 path=path,
                 version=lines[0].removeprefix("##fileformat=VCFv"),
                 compression=compression,
-                contigs=_contigs(lines, warnings),
-                sample_ids=_sample_ids(columns, path, len(lines)),
+                contigs=contigs_of(lines, warnings),
+                sample_ids=sample_ids_of(columns, path, len(lines)),
                 n_columns=len(columns),
                 data_start=start,
                 data_skip=skip,
@@ -187,7 +187,8 @@ def _decode(raw: bytes, path: str, line: int, warnings: Counter[str]) -> str:
         raise InputError(f"{path}, line {line}: not UTF-8 text", _NOT_VCF) from error
 
 
-def _contigs(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
+def contigs_of(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
+    """Contigs that lines of a header declare, with their lengths."""
     contigs: dict[str, int | None] = {}
     for line in lines:
         if line.startswith("##") and "=" not in line:
@@ -205,7 +206,12 @@ def _contigs(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
     return contigs
 
 
-def _sample_ids(columns: list[str], path: str, line: int) -> tuple[str, ...]:
+def sample_ids_of(columns: list[str], path: str, line: int) -> tuple[str, ...]:
+    """People that the line of column names names.
+
+    Raises:
+        InputError: It does not name the columns as it should, or two people alike.
+    """
     expected = (*SITE_COLUMNS, "FORMAT")[: max(len(columns), len(SITE_COLUMNS))]
     if tuple(columns[:9]) != expected:
         # What stands there may be somebody's id.
