@@ -155,7 +155,7 @@ FORMATS = {
             "PLINK files -> variants, genotypes, samples",
             "genospark.ingest.variants_plink:ingest_plink",
             "IngestPlinkConfig",
-            f".bed file, with .bim and .fam beside it{_FILES}",
+            f".bed or .pgen file, with its companions beside it{_FILES}",
             options=_BATCH,
         ),
         Stage(

@@ -70,6 +70,7 @@ for _header, _piece, _plan, _parse in (
     (vcf.VcfHeader, vcf.Split, vcf.plan_splits, vcf.parse_split),
     (bcf.BcfHeader, bcf.BcfSplit, bcf.plan_bcf, bcf.parse_bcf),
     (bgen.BgenHeader, bgen.BgenSplit, bgen.plan_bgen, bgen.parse_bgen),
+    (plink.PgenHeader, plink.PgenSplit, plink.plan_pgen, plink.parse_pgen),
     (plink.BedHeader, plink.BedSplit, plink.plan_bed, plink.parse_bed),
 ):
     _ENGINES[_header] = _ENGINES[_piece] = _Engine(_plan, _parse)

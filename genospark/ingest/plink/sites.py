@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -64,18 +64,33 @@ def line_starts(path: str, every: int) -> tuple[list[int], int]:
     return [start for start in starts if start < at], lines + (last != b"\n")
 
 
-def read_lines(path: str, start: int, n: int, each: int) -> Iterator[pa.StringArray]:
-    """`n` lines of a file from a byte on, `each` at a time, without their ends."""
-    with open_bytes(path) as file:
-        file.seek(start)
-        rest = b""
-        while n:
-            while rest.count(b"\n") < min(each, n) and (piece := file.read(_PIECE)):
-                rest += piece
+def read_lines(path: str, start: int, n: int, each: int, opened: Callable[[str], Any] = open_bytes) -> Iterator[pa.StringArray]:
+    """`n` lines of a file from a byte of its text on, or all there are, `each` at a time, without their ends.
+
+    Args:
+        path: File.
+        start: First byte.
+        n: Lines.
+        each: Lines at a time.
+        opened: Opens the file.
+    """
+    with opened(path) as file:
+        if opened is open_bytes:
+            file.seek(start)
+        else:
+            while start and (skipped := file.read(min(start, _PIECE))):
+                start -= len(skipped)
+        rest, more = b"", True
+        while n > 0:
+            while more and rest.count(b"\n") < min(each, n):
+                piece = file.read(_PIECE)
+                rest, more = rest + piece, bool(piece)
             lines = rest.split(b"\n", min(each, n))
-            rest = lines.pop() if len(lines) > min(each, n) else b""
-            yield pa.array(lines[: min(each, n)], pa.binary()).cast(pa.string(), safe=False)
-            n -= min(each, n)
+            rest = lines.pop() if more or len(lines) > min(each, n) or not lines[-1] else b""
+            if not lines:
+                return
+            yield pa.array(lines, pa.binary()).cast(pa.string(), safe=False)
+            n -= len(lines)
 
 
 def bim_sites(
@@ -109,7 +124,7 @@ def bim_sites(
     )
     kept = pa.array(np.isin(good, stays))
     table = [column.filter(kept) for column in table]
-    return BimSites(_sites(table, ref, found), stays, _is_in(table[0], _X), _is_in(table[0], _OTHERS))
+    return BimSites(_sites(table, ref, found), stays, is_of_males(table[0]), is_of_one(table[0]))
 
 
 Checks = list[tuple[npt.NDArray[np.bool_], str, str]]
@@ -168,6 +183,16 @@ def _matches(column: pa.StringArray, pattern: str) -> npt.NDArray[np.bool_]:
 def _is_in(column: pa.StringArray, values: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     found: npt.NDArray[np.bool_] = pc.is_in(column, pa.array(values)).to_numpy(zero_copy_only=False)
     return found
+
+
+def is_of_males(codes: pa.StringArray) -> npt.NDArray[np.bool_]:
+    """Where only women have two alleles: X, but for its pseudo-autosomal part, which has a code of its own."""
+    return _is_in(codes, _X)
+
+
+def is_of_one(codes: pa.StringArray) -> npt.NDArray[np.bool_]:
+    """Where nobody has two alleles: Y and MT."""
+    return _is_in(codes, _OTHERS)
 
 
 def contig_names(codes: pa.StringArray) -> pa.StringArray:
