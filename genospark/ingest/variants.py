@@ -24,7 +24,9 @@ from genospark.ingest.batches import BatchConfig
 from genospark.ingest.bcf import BcfHeader, is_bcf, read_bcf_header
 from genospark.ingest.genotype_files import Header, Piece, plan
 from genospark.ingest.merged import STATISTICS, merged
+from genospark.ingest.on_reference import OnReference
 from genospark.ingest.people import People, run_about_people
+from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.sample_sets import SampleSets, arrange
 from genospark.ingest.vcf import Split, VcfHeader, read_header
 from genospark.ingest.vcf_rows import REPEATED, Columns, Repeat, Tally, bad_lines, parse, repeats, tallied, variants, without
@@ -41,10 +43,18 @@ class GenotypesConfig(BatchConfig):
             no calls at variants that only others' files have.
         split_bytes: Stored bytes that one Spark task reads.
         reference_build: Name of the genome build, kept in ``runs``.
+        reference: FASTA with its index, which every record's REF has to fit; not looked at where null.
+        normalise: Trim alleles and align them to the left on the reference, as ``bcftools norm -f`` does.
     """
 
     split_bytes: int = 4 << 20
     reference_build: str | None = None
+    reference: str | None = None
+    normalise: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """The reference counts by its content."""
+        return {name: value for name, value in super().identity().items() if name != "reference"}
 
 
 class IngestVcfConfig(GenotypesConfig):
@@ -76,7 +86,7 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
     def parsed(splits: list[Piece], people: list[Columns]) -> DataFrame:
         if engine == "glow":
             return parse_by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
-        return parse(spark, splits, people, config.quarantines)
+        return parse(spark, splits, people, config.quarantines, on_reference(config))
 
     headers = [_header(path, config, engine) for path in files]
     return ingest("ingest-vcf", config, spark, headers, files, parsed, engine=engine)
@@ -116,18 +126,36 @@ def ingest(
     Raises:
         InputError: A file holds people whom another batch or sample set has, or files are of different genome builds.
     """
+    reference = on_reference(config)
     people = People(config)
     named = [replace(cast(Any, header), sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
     builds.check_headers(named)
 
     def rows(splits: list[Piece], columns: list[Columns]) -> DataFrame:
-        return parse(spark, splits, columns, config.quarantines)
+        return parse(spark, splits, columns, config.quarantines, reference)
 
     def body(run: Run) -> None:
         run.note(**notes)
         _ingest(run, config, named, parsed or rows)
 
-    return run_about_people(stage, config, Warehouse(spark, config.warehouse), people, body, {stage.removeprefix("ingest-"): files})
+    read = {stage.removeprefix("ingest-"): files} | ({"reference": expand([reference.fasta])} if reference else {})
+    return run_about_people(stage, config, Warehouse(spark, config.warehouse), people, body, read)
+
+
+def on_reference(config: GenotypesConfig) -> OnReference | None:
+    """What is done with a reference, where there is one.
+
+    Raises:
+        ConfigError: Variants are to be normalised without one.
+        InputError: It is not there, or not indexed.
+    """
+    if config.reference is None:
+        if config.normalise:
+            raise ConfigError("normalise without a reference", "name the FASTA file with --set reference=PATH")
+        return None
+    reference = str(expand([config.reference])[0])
+    check_fasta_index(reference)
+    return OnReference(reference, config.normalise)
 
 
 def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], parsed: Callable[[list[Piece], list[Columns]], DataFrame]) -> None:
@@ -169,9 +197,9 @@ def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
         if config.engine == "glow":
             raise ConfigError("engine glow with mode quarantine: Glow does not say which line a record is", "take engine native or auto")
         return "native"
-    if config.keep:
+    if config.keep or config.reference:
         if config.engine == "glow":
-            raise ConfigError("engine glow with keep: only calls are read by Glow", "take engine native or auto")
+            raise ConfigError("engine glow with keep or reference: Glow reads calls alone", "take engine native or auto")
         return "native"
     return choose_engine(spark, config.engine, expand(config.inputs))
 

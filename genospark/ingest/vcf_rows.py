@@ -18,6 +18,7 @@ from genospark.errors import InputError
 from genospark.ingest import genotype_files
 from genospark.ingest.blocks import choose
 from genospark.ingest.genotype_files import Header, Piece
+from genospark.ingest.on_reference import OnReference
 from genospark.ingest.vcf import PARSED_SCHEMA, Findings
 
 # In a sample set: other people may have the same variant.
@@ -73,7 +74,9 @@ class Repeat:
     content: str
 
 
-def parse(spark: SparkSession, splits: list[Piece], people: list[Columns], quarantine: bool) -> DataFrame:
+def parse(
+    spark: SparkSession, splits: list[Piece], people: list[Columns], quarantine: bool, reference: OnReference | None = None
+) -> DataFrame:
     """The lines of all splits, one Spark task a split.
 
     Returns:
@@ -84,16 +87,17 @@ def parse(spark: SparkSession, splits: list[Piece], people: list[Columns], quara
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield from _rows(splits[index], people[index], index, quarantine)
+                yield from _rows(splits[index], people[index], index, quarantine, reference)
 
     ids = spark.range(0, len(splits), 1, numPartitions=len(splits))
     return ids.mapInArrow(work, from_arrow_schema(_SCHEMA))
 
 
-def _rows(split: Piece, people: Columns, index: int, quarantine: bool) -> Iterator[pa.RecordBatch]:
+def _rows(split: Piece, people: Columns, index: int, quarantine: bool, reference: OnReference | None) -> Iterator[pa.RecordBatch]:
     found, rows = Findings(), 0
     own, columns = people
-    for batch in genotype_files.parse(split, found, quarantine):
+    batches = genotype_files.parse(split, found, quarantine)
+    for batch in reference.rows(batches, split.path, found, quarantine) if reference else batches:
         rows += batch.num_rows
         n = batch.num_rows
         if columns is not None:

@@ -20,6 +20,7 @@ from genospark.ingest.vcf import bgzf
 Compression = Literal["bgzf", "gzip", "plain"]
 SITE_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 PIECE_BYTES = 1 << 20
+GZIP = "a file is compressed with gzip, not with bgzip: one task reads all of it"
 log = logging.getLogger("genospark.ingest.vcf")
 _NOT_VCF = "give a VCF 4.x file: plain text or, better, compressed with `bgzip` (`bcftools view -Oz` converts BCF)"
 
@@ -71,7 +72,7 @@ def read_header(path: str | Path) -> VcfHeader:
     path = str(path)
     compression = _compression(path)
     lines: list[str] = []
-    warnings: Counter[str] = Counter()
+    warnings: Counter[str] = Counter({GZIP: 1} if compression == "gzip" else {})
     for (start, skip), raw in _lines(path, compression):
         text = _decode(raw, path, len(lines) + 1, warnings)
         if not lines and not text.startswith("##fileformat=VCFv4."):
@@ -135,7 +136,7 @@ def _compression(path: str) -> Compression:
     if head.startswith(b"\x1f\x8b"):
         log.warning(
             "%s is compressed with gzip, not with bgzip: one process must read all of it. "
-            "To read it in parallel: gzip -dc '%s' | bgzip > new.vcf.gz",
+            "To read it in parallel: gzip -dc '%s' | bgzip -c > new.vcf.gz (or bcftools view -Oz)",
             path,
             path,
         )
