@@ -492,8 +492,8 @@ stage in both modes: damaged compression, BAM, h5ad, headers, sample sheets, quo
 other.
 
 Findings that touch no stored value are warnings, counted in `runs.notes`: lines of a VCF's header that are no text, no KEY=VALUE or a
-contig without an ID; a contig named twice there, or not at all; INFO END before POS (the length of REF is used); gzip where bgzip could
-be; alleles of PLINK's and BGEN files that are not of the letters A, C, G, T and N. An index of a VCF (`.tbi`, `.csi`) is not read, so it may be
+contig without an ID; a contig named twice there, or not at all; INFO END before POS (the length of REF is used); gzip where bgzip could be;
+alleles of PLINK's and BGEN files that are not of the letters A, C, G, T and N. An index of a VCF (`.tbi`, `.csi`) is not read, so it may be
 old or wrong; those of BCF (`.csi`) and BGEN (`.bgi`) are read and checked.
 
 Messages, logs and `quarantine` show neither ids of people nor genotypes, and of a person's values only the text that cannot be read: of a
