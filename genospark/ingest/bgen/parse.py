@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from isal import isal_zlib
 from genospark.core.paths import open_bytes
 from genospark.errors import InputError
 from genospark.ingest.bgen.header import AGAIN
-from genospark.ingest.bgen.probabilities import HEAD_BYTES, Copies, calls_of, expected_bytes, read_copies, shape_of
+from genospark.ingest.bgen.probabilities import HEAD_BYTES, Known, expected_bytes, known_of, shape_of
 from genospark.ingest.bgen.splits import BgenSplit, Site, read_site
 from genospark.ingest.plink.sites import sift, simple_sites, site_checks
 from genospark.ingest.vcf.bgzf import InflateError
@@ -74,7 +75,7 @@ def _batch(split: BgenSplit, sites: list[Site], data: list[bytes], findings: Fin
     kept = pa.array(np.isin(good, stays))
     contig, position, names, ref, alt = (column.filter(kept) for column in (contig, position, names, ref, alt))
     numbers = position.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    calls = calls_of(_copies([variants[at] for at in stays.tolist()], split.n_samples), split.options)
+    calls = _known([variants[at] for at in stays.tolist()], split).packed(split.options.keep)
     yield parsed_rows(simple_sites(contig, numbers, names, ref, alt, findings), calls, split.n_samples, stays + before, findings)
 
 
@@ -105,11 +106,17 @@ def _inflated(split: BgenSplit, stored: bytes, where: str) -> bytes:
     return found
 
 
-def _copies(variants: list[bytes], n: int) -> Copies:
-    shapes = [shape_of(variant, n) for variant in variants]
+def _known(variants: list[bytes], split: BgenSplit) -> Known:
+    """What is known of variants, of one shape after the other."""
+    shapes = [shape_of(variant, split.n_samples) for variant in variants]
     groups = [[at for at, shape in enumerate(shapes) if shape == one] for one in dict.fromkeys(shapes)]
-    read = [read_copies([variants[at] for at in group], n) for group in groups]
+    read = [known_of([variants[at] for at in group], split.n_samples, split.options) for group in groups]
     if len(read) == 1:
         return read[0]
     order = np.argsort(np.concatenate(groups))
-    return Copies(*(np.concatenate([getattr(part, field.name) for part in read])[order] for field in fields(Copies)))
+    return Known(*(_in_order([getattr(part, field.name) for part in read], order) for field in fields(Known)))
+
+
+def _in_order(parts: list[Any], order: Ints) -> Any:
+    """Rows in their order; what is not kept may have none."""
+    return np.concatenate(parts)[order] if all(map(len, parts)) else parts[0]

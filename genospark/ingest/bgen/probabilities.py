@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +97,52 @@ def _values(rows: Bytes, bits: int) -> NDArray[np.float64]:
     return values
 
 
-def calls_of(copies: Copies, options: BgenOptions) -> Calls:
-    """Calls, where the expected copies are near a whole number, and what is to be kept beside them."""
+@dataclass
+class Known:
+    """Calls of (variants, people) and what may be kept beside them; a person's phase in 2 bits, one byte each."""
+
+    codes: Bytes
+    haploid: NDArray[np.bool_]
+    dosage: NDArray[np.uint16]
+    phase: Bytes
+
+    def packed(self, keep: tuple[str, ...]) -> Calls:
+        """The same, packed."""
+        rows: Ints = np.flatnonzero(self.haploid.any(axis=1))
+        bits = np.packbits(self.haploid[rows], axis=1, bitorder="little")
+        return Calls(pack(self.codes), rows, bits, self.dosage if "dosage" in keep else None, pack(self.phase) if "phase" in keep else None)
+
+
+def known_of(variants: list[bytes], n: int, options: BgenOptions) -> Known:
+    """What is known of variants of two alleles that have the same ``shape_of``."""
+    least, most, is_phased, bits = shape_of(variants[0], n)
+    if (least, most, bits) != (2, 2, 8):
+        return _known(read_copies(variants, n), options)
+    # Most files are of this shape: the two bytes of a person say everything but whether they are missing.
+    data = np.frombuffer(b"".join(variants), np.uint8).reshape(len(variants), -1)
+    pairs = np.ascontiguousarray(data[:, HEAD_BYTES + n + 2 :]).view("<u2")
+    table = _table(bool(is_phased), options)
+    codes = table.codes[0][pairs]
+    dosage = table.dosage[0][pairs] if "dosage" in options.keep else np.zeros((0, 0), np.uint16)
+    phase = table.phase[0][pairs] if "phase" in options.keep else np.zeros((0, 0), np.uint8)
+    missing = data[:, HEAD_BYTES : HEAD_BYTES + n] >= _IS_MISSING
+    if missing.any():
+        for values, nothing in ((codes, MISSING), (dosage, NO_DOSAGE), (phase, 0)):
+            if len(values):
+                values[missing] = nothing
+    return Known(codes, np.zeros(codes.shape, bool), dosage, phase)
+
+
+@cache
+def _table(is_phased: bool, options: BgenOptions) -> Known:
+    """For every two bytes of a person with two alleles what they say."""
+    n = 1 << 16
+    head = struct.pack("<IHBB", n, 2, 2, 2) + bytes([2]) * n + bytes([is_phased, 8])
+    return _known(read_copies([head + np.arange(n, dtype="<u2").tobytes()], n), options)
+
+
+def _known(copies: Copies, options: BgenOptions) -> Known:
+    """Calls, where the expected copies are near a whole number, and what may be kept beside them."""
     one = copies.ploidy == 1
     if options.reference == "last":
         # The other allele has the rest of the copies.
@@ -108,14 +154,8 @@ def calls_of(copies: Copies, options: BgenOptions) -> Calls:
     # As PLINK 2, which counts calls of one allele as two equal ones.
     far = np.abs(total - nearest) * (1 + one) > options.threshold + 1e-9
     unknown = copies.missing | far
-    codes = np.where(unknown, np.uint8(MISSING), nearest.astype(np.uint8))
-    haploid = one & ~unknown
-    rows: Ints = np.flatnonzero(haploid.any(axis=1))
-    dosage = phase = None
-    if "dosage" in options.keep:
-        dosage = np.where(copies.missing, NO_DOSAGE, np.rint(total * DOSAGE_UNITS)).astype(np.uint16)
-    if "phase" in options.keep:
-        turned = (copies.first > copies.second) & (codes == 1)
-        known = copies.phased[:, None] & ~unknown & ~one
-        phase = pack((np.uint8(PHASED) + turned * np.uint8(ALTERNATE_FIRST)) * known)
-    return Calls(pack(codes), rows, np.packbits(haploid[rows], axis=1, bitorder="little"), dosage, phase)
+    codes = np.where(unknown, np.uint8(MISSING), np.clip(nearest, 0, 2).astype(np.uint8))
+    dosage = np.where(copies.missing, NO_DOSAGE, np.rint(np.clip(total, 0, 2) * DOSAGE_UNITS)).astype(np.uint16)
+    turned = (copies.first > copies.second) & (codes == 1)
+    phase = (np.uint8(PHASED) + turned * np.uint8(ALTERNATE_FIRST)) * (copies.phased[:, None] & ~unknown & ~one)
+    return Known(codes, one & ~unknown, dosage, phase.astype(np.uint8))

@@ -33,14 +33,14 @@ def _genotypes(ploidy: Sequence[int], *shares: int) -> bytes:
 def _bgen(
     *genotypes: bytes, contig: str = "22", people: Sequence[str] = ("Ann", "Bob"), layout: int = 2, alleles: Sequence[str] = ("A", "C")
 ) -> bytes:
-    """Variants one after another, with all sizes right."""
+    """Variants one after another, with all sizes right; the last one has the alleles."""
     names = b"".join(struct.pack("<H", len(one)) + one.encode() for one in people)
     block = struct.pack("<II", 8 + len(names), len(people)) + names
     body = b""
     for number, data in enumerate(genotypes):
         body += b"".join(struct.pack("<H", len(text)) + text.encode() for text in ("", f"v{number}", contig))
-        body += struct.pack("<IH", 5 + number, len(alleles))
-        body += b"".join(struct.pack("<I", len(allele)) + allele.encode() for allele in alleles)
+        own = alleles if number == len(genotypes) - 1 else ("A", "C")
+        body += struct.pack("<IH", 5 + number, len(own)) + b"".join(struct.pack("<I", len(allele)) + allele.encode() for allele in own)
         packed = zlib.compress(data)
         body += struct.pack("<II", len(packed) + 4, len(data)) + packed
     head = struct.pack("<4I", 20 + len(block), 20, len(genotypes), len(people)) + b"bgen" + struct.pack("<I", 1 | layout << 2 | 1 << 31)
@@ -64,6 +64,7 @@ def _bcf(*lines: str, left_bytes: int = 0) -> Callable[[Path], list[object]]:
 GOOD = _genotypes([2, 2], 255, 0, 0, 255)
 _ALLELE = "a genotype has an allele that ALT has not"
 _PLACE = "the variant has no place (chromosome or position 0)"
+_THREE = "not of two alleles, which cannot be packed yet"
 _MANY = "genotypes of more than two alleles (ploidy above 2), which cannot be packed yet"
 
 FORMATS = [
@@ -121,5 +122,5 @@ FORMATS = [
     Fault(
         "BGEN", "more than two alleles in a genotype", _bgen_file(_bgen(GOOD, _genotypes([3, 2], 0, 0, 0, 0, 0))), _MANY, quarantine=_MANY
     ),
-    Fault("BGEN", "a variant of three alleles", _bgen_file(_bgen(GOOD, alleles="ACG")), "variant 1: not of two alleles"),
+    Fault("BGEN", "a variant of three alleles", _bgen_file(_bgen(GOOD, GOOD, alleles="ACG")), f"variant 2: {_THREE}", quarantine=_THREE),
 ]
