@@ -42,7 +42,8 @@ print('ready', flush=True)
 for line in sys.stdin:
     source, target = line.split()
     begun = time.perf_counter()
-    hl.import_vcf(source, force_bgz=True, reference_genome=None, array_elements_required=False, min_partitions=2).write(target, overwrite=True)
+    read = hl.import_vcf(source, force_bgz=True, reference_genome=None, array_elements_required=False, min_partitions=2)
+    read.write(target, overwrite=True)
     print(time.perf_counter() - begun, flush=True)
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genospark import __version__
 from genospark.errors import GenosparkError
-from genospark.stages import STAGES, UPKEEP, stage
+from genospark.stages import EVERYTHING, stage
 
 _DEMO = "run all stages on a simulated cohort"
 _RUN = "run the stages that a file lists, in one Spark session"
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="genospark", description="Cohort genomics with deep learning on Apache Spark.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    everything = [*STAGES.values(), *UPKEEP.values()]
+    everything = list(EVERYTHING.values())
     for job in dict.fromkeys(entry.job for entry in everything):
         entries = [entry for entry in everything if entry.job == job]
         summary = "; ".join(f"{entry.task}: {entry.summary}" if entry.task else entry.summary for entry in entries)

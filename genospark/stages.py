@@ -147,6 +147,29 @@ STAGES = {
 }
 
 
+FORMATS = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "ingest-plink",
+            "PLINK files -> variants, genotypes, samples",
+            "genospark.ingest.variants_plink:ingest_plink",
+            "IngestPlinkConfig",
+            f".bed or .pgen file, with its companions beside it{_FILES}",
+            options=_BATCH,
+        ),
+        Stage(
+            "ingest-bgen",
+            "BGEN files -> variants, genotypes, samples",
+            "genospark.ingest.variants_bgen:ingest_bgen",
+            "IngestBgenConfig",
+            f"BGEN file{_FILES}",
+            options=_BATCH,
+        ),
+    )
+}
+"""Other doors to the tables of ``ingest-vcf``."""
+
 UPKEEP = {
     stage.name: stage
     for stage in (
@@ -158,11 +181,20 @@ UPKEEP = {
             options=("samples", *_NAMING),
         ),
         Stage("compact", "put small batches and files together", "genospark.upkeep.compact:compact", "CompactConfig"),
-        Stage("export", "write tables as plain Parquet files", "genospark.upkeep.export:export", "ExportConfig", options=("out", "format")),
+        Stage(
+            "export",
+            "write tables as plain Parquet files, or genotypes as VCF or PLINK files",
+            "genospark.upkeep.export:export",
+            "ExportConfig",
+            options=("out", "format", "crosswalk"),
+        ),
         Stage("migrate", "bring tables of an older release up to date", "genospark.upkeep.migrate:migrate", "MigrateConfig"),
     )
 }
 """What is done to a warehouse between the stages; also jobs."""
+
+EVERYTHING = STAGES | FORMATS | UPKEEP
+"""All that is a command and a job."""
 
 
 def stage(name: str) -> Stage:
@@ -171,7 +203,7 @@ def stage(name: str) -> Stage:
     Raises:
         ConfigError: There is none.
     """
-    found = STAGES.get(name) or UPKEEP.get(name)
+    found = EVERYTHING.get(name)
     if found is None:
-        raise ConfigError(f"no stage {name}", f"the stages are {', '.join([*STAGES, *UPKEEP])}")
+        raise ConfigError(f"no stage {name}", f"the stages are {', '.join(EVERYTHING)}")
     return found

@@ -46,7 +46,12 @@ def gather(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Bytes:
 
 
 def gather_field(
-    blocks: pa.ListArray, field: str, widen: Callable[[pa.BinaryArray], NDArray[Any]], columns: NDArray[np.int64], missing: int
+    blocks: pa.ListArray,
+    field: str,
+    widen: Callable[[pa.BinaryArray], NDArray[Any]],
+    columns: NDArray[np.int64],
+    missing: int,
+    dtype: type[np.unsignedinteger[Any]] = np.uint8,
 ) -> NDArray[Any]:
     """What a field of blocks says of chosen people.
 
@@ -56,11 +61,12 @@ def gather_field(
         widen: From values of one block to an array (values, people of the block).
         columns: `sampleIndex` of each person.
         missing: Stands where a variant has no block of a person's.
+        dtype: Of the values.
 
     Returns:
-        (variants, people) uint8.
+        (variants, people).
     """
-    found = np.full((len(blocks), len(columns)), missing, np.uint8)
+    found = np.full((len(blocks), len(columns)), missing, dtype)
     variant = np.repeat(np.arange(len(blocks)), blocks.value_lengths().to_numpy())
     entries = blocks.flatten()
     block, values = entries.field("sampleBlock").to_numpy(), entries.field(field)

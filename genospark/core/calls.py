@@ -8,6 +8,10 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 MISSING = 3
+DOSAGE_UNITS, NO_DOSAGE = 1 << 14, 0xFFFF
+"""Of a copy of the alternate allele, as PLINK 2 has them; and what stands where there is no dosage."""
+PHASED, ALTERNATE_FIRST = 1, 2
+"""Bits of what is kept of phase."""
 SAMPLE_BLOCK = 16384
 """People of one binary."""
 _EACH = 21

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +13,57 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from genospark.core.blocks import gather, gather_field
-from genospark.core.calls import MISSING, SAMPLE_BLOCK, Bytes, pack, packed_rows, unpack
+from genospark.core.calls import MISSING, NO_DOSAGE, SAMPLE_BLOCK, Bytes, pack, packed_rows, unpack
 from genospark.ingest.vcf.genotypes import Calls
-from genospark.ingest.vcf.parse import BLOCK, PARSED_SCHEMA, block_columns
+from genospark.ingest.vcf.parse import BLOCK, KEPT, PARSED_SCHEMA, block_columns
+from genospark.ingest.vcf.tallies import TALLIES
 
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
-TALLY_SUMS = [field.name for field in BLOCK if field.name not in ("calls", "haploid")]
+TALLY_SUMS = list(TALLIES)
+
+
+@dataclass
+class Wide:
+    """Calls of people side by side, (rows, people) each.
+
+    Attributes:
+        codes: As in ``core.calls``.
+        haploid: Which are of one allele.
+        dosage: As in ``Calls``.
+        phase: 2 bits as in ``Calls``, one byte each.
+    """
+
+    codes: Bytes
+    haploid: NDArray[np.bool_]
+    dosage: NDArray[np.uint16]
+    phase: Bytes
+
+    @classmethod
+    def of(cls, entries: pa.StructArray | pa.RecordBatch, n: int) -> Wide:
+        """Of one block of `n` people, whose entries have the fields of ``BLOCK``; older tables lack those that may be kept."""
+
+        def field(name: str) -> pa.BinaryArray:
+            if isinstance(entries, pa.StructArray):
+                return entries.field(name)
+            return entries.column(name) if name in entries.schema.names else pa.nulls(len(entries), pa.binary())
+
+        codes = unpack(packed_rows(field("calls").to_pylist()), n)
+        return cls(codes, haploid_bits(field("haploid"), n), dosages(field("dosage"), n), phases(field("phase"), n))
+
+    def take(self, columns: NDArray[np.int64]) -> Wide:
+        """Some of the people, in another order."""
+        return Wide(self.codes[:, columns], self.haploid[:, columns], self.dosage[:, columns], self.phase[:, columns])
+
+    def leave_out(self, columns: NDArray[np.int64]) -> None:
+        """Makes all that is known of some people missing."""
+        self.codes[:, columns], self.haploid[:, columns], self.dosage[:, columns], self.phase[:, columns] = MISSING, False, NO_DOSAGE, 0
+
+    def packed(self) -> Calls:
+        """The same, packed."""
+        rows = np.flatnonzero(self.haploid.any(axis=1))
+        bits = np.packbits(self.haploid[rows], axis=1, bitorder="little")
+        phase = pack(np.ascontiguousarray(self.phase)) if self.phase.any() else None
+        return Calls(pack(np.ascontiguousarray(self.codes)), rows, bits, self.dosage if (self.dosage != NO_DOSAGE).any() else None, phase)
 
 
 def choose(batch: pa.RecordBatch, columns: NDArray[np.int64], n: int) -> pa.RecordBatch:
@@ -29,15 +76,13 @@ def choose(batch: pa.RecordBatch, columns: NDArray[np.int64], n: int) -> pa.Reco
     """
     rows = len(batch)
     entries = batch.column("blocks").flatten()
-    codes = np.empty((rows, 0), np.uint8)
-    haploid = np.empty((rows, 0), bool)
     per_row = -(-n // SAMPLE_BLOCK)
-    for block in range(per_row):
-        here = entries.take(pa.array(np.arange(rows) * per_row + block))
-        size = min(SAMPLE_BLOCK, n - block * SAMPLE_BLOCK)
-        codes = np.hstack([codes, unpack(packed_rows(here.field("calls").to_pylist()), size)])
-        haploid = np.hstack([haploid, _haploid(here.field("haploid"), size)])
-    made = block_columns(_calls(codes[:, columns], haploid[:, columns]), len(columns))
+    parts = [
+        Wide.of(entries.take(pa.array(np.arange(rows) * per_row + block)), min(SAMPLE_BLOCK, n - block * SAMPLE_BLOCK))
+        for block in range(per_row)
+    ]
+    whole = Wide(*(np.hstack([getattr(part, field.name) for part in parts]) for field in fields(Wide)))
+    made = block_columns(whole.take(columns).packed(), len(columns))
     return pa.record_batch(
         [made[field.name].cast(field.type) if field.name in made else batch.column(field.name) for field in PARSED_SCHEMA],
         schema=PARSED_SCHEMA,
@@ -59,46 +104,66 @@ def clear(genotypes: DataFrame, gone: dict[int, NDArray[np.int64]]) -> DataFrame
         for batch in batches:
             for block in np.unique(batch.column("sampleBlock").to_numpy()).tolist():
                 part = batch.filter(pa.array(batch.column("sampleBlock").to_numpy() == block))
-                packed = packed_rows(part.column("calls").to_pylist())
-                codes = unpack(packed, 4 * packed.shape[1])
-                haploid = _haploid(part.column("haploid"), codes.shape[1])
-                codes[:, gone[block]] = MISSING
-                haploid[:, gone[block]] = False
-                yield with_blocks(part, codes, haploid)
+                calls = Wide.of(part, 4 * len(part.column("calls")[0].as_py()))
+                calls.leave_out(gone[block])
+                yield with_blocks(part, calls)
 
     changed = genotypes.select(*columns).where(f.col("sampleBlock").isin(list(gone))).mapInArrow(work, schema)
     return untouched.unionByName(changed)
 
 
-def with_blocks(rows: pa.RecordBatch, codes: Bytes, haploid: NDArray[np.bool_]) -> pa.RecordBatch:
+def with_blocks(rows: pa.RecordBatch, calls: Wide) -> pa.RecordBatch:
     """Rows of ``genotypes`` with other calls, and the counts of these."""
-    made = block_columns(_calls(codes, haploid), codes.shape[1])["blocks"].flatten()
+    made = block_columns(calls.packed(), calls.codes.shape[1])["blocks"].flatten()
     names = [field.name for field in BLOCK]
     return pa.record_batch([made.field(name) if name in names else rows.column(name) for name in rows.schema.names], rows.schema.names)
 
 
-def _haploid(bits: pa.BinaryArray, n: int) -> NDArray[np.bool_]:
+def haploid_bits(bits: pa.BinaryArray, n: int) -> NDArray[np.bool_]:
     """(rows, n) whose calls are of one allele; none where a row is null."""
-    found = np.zeros((len(bits), n), bool)
-    rows = np.flatnonzero(bits.is_valid().to_numpy(zero_copy_only=False))
+
+    def widen(packed: Bytes) -> Bytes:
+        return np.unpackbits(packed, axis=1, bitorder="little")
+
+    return _widened(bits, n, widen, 0, np.uint8).view(bool)
+
+
+def dosages(values: pa.BinaryArray, n: int) -> NDArray[np.uint16]:
+    """(rows, n) dosages; none is known where a row is null."""
+    return _widened(values, n, lambda rows: rows.view("<u2"), NO_DOSAGE, np.uint16)
+
+
+def phases(values: pa.BinaryArray, n: int) -> Bytes:
+    """(rows, n) what is known of phase; nothing where a row is null."""
+    return _widened(values, n, lambda rows: unpack(rows, 4 * rows.shape[1]), 0, np.uint8)
+
+
+def _widened(
+    values: pa.BinaryArray, n: int, widen: Callable[[Bytes], NDArray[Any]], missing: int, dtype: type[np.unsignedinteger[Any]]
+) -> NDArray[Any]:
+    found = np.full((len(values), n), missing, dtype)
+    rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
     if len(rows):
-        packed = packed_rows(bits.take(pa.array(rows)).to_pylist())
-        unpacked = np.unpackbits(packed, axis=1, bitorder="little")[:, :n]
-        found[rows, : unpacked.shape[1]] = unpacked.view(bool)
+        wide = widen(packed_rows(values.take(pa.array(rows)).to_pylist()))[:, :n]
+        found[rows, : wide.shape[1]] = wide
     return found
 
 
-def _calls(codes: Bytes, haploid: NDArray[np.bool_]) -> Calls:
-    codes = np.ascontiguousarray(codes)
-    rows = np.flatnonzero(haploid.any(axis=1))
-    return Calls(pack(codes), rows, np.packbits(haploid[rows], axis=1, bitorder="little"))
+def gather_wide(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Wide:
+    """Everything that blocks say of chosen people; see ``core.blocks.gather``."""
+
+    def of(field: str, widen: Callable[[pa.BinaryArray, int], NDArray[Any]], missing: int, dtype: type[Any] = np.uint8) -> NDArray[Any]:
+        return gather_field(blocks, field, lambda values: widen(values, SAMPLE_BLOCK), columns, missing, dtype)
+
+    haploid = of("haploid", haploid_bits, 0).view(bool)
+    return Wide(gather(blocks, columns), haploid, of("dosage", dosages, NO_DOSAGE, np.uint16), of("phase", phases, 0))
 
 
 def repacked(batch: pa.RecordBatch, columns: NDArray[np.int64], first: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Rows of ``genotypes``, a batch of them a block, in which chosen people stand one after another.
 
     Args:
-        batch: Variants with `blocks`, a list of structs (sampleBlock, calls, haploid).
+        batch: Variants with `blocks`, a list of structs: sampleBlock, calls, haploid and ``KEPT``.
         columns: `sampleIndex` of the people, in their new order.
         first: Number of the first new block.
         schema: Columns of the result.
@@ -106,10 +171,8 @@ def repacked(batch: pa.RecordBatch, columns: NDArray[np.int64], first: int, sche
     blocks = batch.column("blocks")
     for number, start in enumerate(range(0, len(columns), SAMPLE_BLOCK)):
         wanted = columns[start : start + SAMPLE_BLOCK]
-        codes = gather(blocks, wanted)
-        haploid = gather_field(blocks, "haploid", lambda bits: _haploid(bits, SAMPLE_BLOCK), wanted, 0).view(bool)
-        made = block_columns(_calls(codes, haploid), len(wanted))["blocks"].flatten()
+        made = block_columns(gather_wide(blocks, wanted).packed(), len(wanted))["blocks"].flatten()
         numbers = {"sampleBlock": pa.array(np.full(len(batch), first + number, np.int32))}
-        found = {name: made.field(name) for name in ("calls", "haploid", *TALLY_SUMS)} | numbers
+        found = {name: made.field(name) for name in ("calls", "haploid", *KEPT, *TALLY_SUMS)} | numbers
         columns_of = [found[field.name] if field.name in found else batch.column(field.name) for field in schema]
         yield pa.record_batch([column.cast(field.type) for column, field in zip(columns_of, schema, strict=True)], schema=schema)

@@ -17,7 +17,7 @@ from genospark.errors import ConfigError
 from genospark.ingest.batches import BatchConfig
 
 KEY = "pseudonym key"
-STAGES = ("ingest-vcf", "ingest-expression", "ingest-phenotypes", "ingest-reads")
+STAGES = ("ingest-vcf", "ingest-plink", "ingest-bgen", "ingest-expression", "ingest-phenotypes", "ingest-reads")
 
 
 class People:

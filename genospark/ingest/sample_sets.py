@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genospark.errors import InputError
 from genospark.ingest.batches import OVERLAP, SHOWN
-from genospark.ingest.vcf import VcfHeader
+from genospark.ingest.genotype_files import Header
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SampleSets:
     replaced: frozenset[str] = frozenset()
 
 
-def arrange(headers: Sequence[VcfHeader], others: frozenset[str], on_overlap: str) -> SampleSets:
+def arrange(headers: Sequence[Header], others: frozenset[str], on_overlap: str) -> SampleSets:
     """Sorts files into sample sets, and gives everyone whom two sets have to one of them.
 
     Args:
@@ -41,16 +41,17 @@ def arrange(headers: Sequence[VcfHeader], others: frozenset[str], on_overlap: st
     Raises:
         InputError: People stand in two sets or batches, and that is to be refused.
     """
-    order: dict[frozenset[str], VcfHeader] = {}
+    order: dict[frozenset[str], Header] = {}
     for header in headers:
         order.setdefault(frozenset(header.sample_ids), header)
     owner: dict[str, int] = dict.fromkeys(others, -1) if on_overlap == "keep" else {}
     taken = set(others)
     for number, (names, header) in enumerate(order.items()):
-        shared = [str(column) for column, person in enumerate(header.sample_ids, 10) if person in taken]
+        path, word, first = header.people_at
+        shared = [str(place) for place, person in enumerate(header.sample_ids, first) if person in taken]
         if shared and on_overlap == "refuse":
             listed = ", ".join(shared[:SHOWN]) + (", ..." if len(shared) > SHOWN else "")
-            raise InputError(f"{header.path}: another batch or file has {len(shared)} of its people, of columns {listed}", OVERLAP)
+            raise InputError(f"{path}: another batch or file has {len(shared)} of its people, of {word} {listed}", OVERLAP)
         for person in header.sample_ids:
             if on_overlap == "replace":
                 owner[person] = number

@@ -1,16 +1,16 @@
-"""Stage ``ingest-vcf``: multi-sample VCF files to ``variants``, ``genotypes`` and ``samples``."""
+"""Stage ``ingest-vcf``, and what all stages do that read files of genotypes: these become ``variants``, ``genotypes`` and ``samples``."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import pandas as pd
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from genospark.core.calls import SAMPLE_BLOCK
 from genospark.core.config import expand
@@ -20,31 +20,56 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
 from genospark.ingest import builds, quarantine, withdrawal
 from genospark.ingest.batches import BatchConfig
+from genospark.ingest.bcf import BcfHeader, is_bcf, read_bcf_header
+from genospark.ingest.genotype_files import Header, Piece, plan
 from genospark.ingest.merged import merged
+from genospark.ingest.on_reference import OnReference
 from genospark.ingest.people import People, run_about_people
+from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.sample_sets import SampleSets, arrange
-from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
+from genospark.ingest.vcf import Split, VcfHeader, read_header
 from genospark.ingest.vcf_landing import Landed, Target, no_repeats
-from genospark.ingest.vcf_rows import REPEATED, Chosen, Place, Repeat, Tally, bad_lines, land_lines, read_keys, repeats, reported
-from genospark.ingest.vcf_rows_glow import GlowLines
+from genospark.ingest.vcf_rows import REPEATED, Columns, Repeat, Source, Tally, bad_lines, native, repeats, reported
+from genospark.ingest.vcf_rows_glow import by_glow
 from genospark.ingest.vcf_table import choose_engine
 
+_Sources = Callable[[list[Piece], list[Columns]], Source]
+"""Reads pieces, given for each which sample set its file belongs to, and which of its people."""
 
-class IngestVcfConfig(BatchConfig):
-    """Settings of ``ingest-vcf``.
+
+class GenotypesConfig(BatchConfig):
+    """What every stage is told that reads files of genotypes.
 
     Attributes:
-        inputs: VCF files (plain, gzip or bgzip); paths or globs. Files of the same people, in any order, belong together; files of
-            other people add people, who have no calls at variants that only others' files have.
-        split_bytes: Compressed bytes that one Spark task reads.
+        inputs: Files; paths or globs. Files of the same people, in any order, belong together; files of other people add people, who have
+            no calls at variants that only others' files have.
+        split_bytes: Stored bytes that one Spark task reads.
         reference_build: Name of the genome build, kept in ``runs``.
-        engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
-            tables are the same.
+        reference: FASTA with its index, which every record's REF has to fit; not looked at where null.
+        normalise: Trim alleles and align them to the left on the reference, as ``bcftools norm -f`` does.
     """
 
     split_bytes: int = 4 << 20
     reference_build: str | None = None
+    reference: str | None = None
+    normalise: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """The reference counts by its content."""
+        return {name: value for name, value in super().identity().items() if name != "reference"}
+
+
+class IngestVcfConfig(GenotypesConfig):
+    """Settings of ``ingest-vcf``; inputs are VCF files (plain, gzip or bgzip) and BCF files.
+
+    Attributes:
+        engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
+            tables are the same.
+        keep: What is kept of genotypes beside the calls: ``phase``. Natively read only.
+    """
+
     engine: Literal["auto", "native", "glow"] = "native"
+    keep: list[Literal["phase"]] = []
 
 
 def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
@@ -58,15 +83,84 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
             genome builds.
     """
     files = expand(config.inputs)
+    engine = _engine(config, spark)
+
+    def source(splits: list[Piece], people: list[Columns]) -> Source:
+        if engine == "glow":
+            return by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
+        return native(spark, splits, people, config.quarantines, on_reference(config))
+
+    headers = [_header(path, config, engine) for path in files]
+    return ingest("ingest-vcf", config, spark, headers, files, source, engine=engine)
+
+
+def _header(path: Path, config: IngestVcfConfig, engine: str) -> VcfHeader | BcfHeader:
+    if not is_bcf(path):
+        return replace(read_header(path), keep=tuple(config.keep))
+    if engine == "glow":
+        raise ConfigError(f"{path}: Glow reads no BCF", "take engine native")
+    return replace(read_bcf_header(path), keep=tuple(config.keep))
+
+
+def ingest(
+    stage: str,
+    config: GenotypesConfig,
+    spark: SparkSession,
+    headers: Sequence[Header],
+    files: list[Path],
+    source: _Sources | None = None,
+    **notes: str,
+) -> str:
+    """Reads files of any format into packed tables.
+
+    Args:
+        stage: Name of the stage.
+        config: Its settings.
+        spark: Session.
+        headers: Of the files; they name people as the files do.
+        files: All files that are read, companions included.
+        source: Reads pieces; ``vcf_rows.native`` where it is not given.
+        notes: For ``runs``.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        InputError: A file holds people whom another batch or sample set has, or files are of different genome builds.
+    """
+    reference = on_reference(config)
     people = People(config)
-    headers = [read_header(path) for path in files]
-    headers = [replace(header, sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
-    builds.check_headers(headers)
-    warehouse = Warehouse(spark, config.warehouse)
-    return run_about_people("ingest-vcf", config, warehouse, people, lambda run: _ingest(run, config, headers), {"vcf": files})
+    named = [replace(cast(Any, header), sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
+    builds.check_headers(named)
+
+    def own(splits: list[Piece], columns: list[Columns]) -> Source:
+        return native(spark, splits, columns, config.quarantines, reference)
+
+    def body(run: Run) -> None:
+        run.note(**notes)
+        _ingest(run, config, named, source or own)
+
+    read = {stage.removeprefix("ingest-"): files} | ({"reference": expand([reference.fasta])} if reference else {})
+    return run_about_people(stage, config, Warehouse(spark, config.warehouse), people, body, read)
 
 
-def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None:
+def on_reference(config: GenotypesConfig) -> OnReference | None:
+    """What is done with a reference, where there is one.
+
+    Raises:
+        ConfigError: Variants are to be normalised without one.
+        InputError: It is not there, or not indexed.
+    """
+    if config.reference is None:
+        if config.normalise:
+            raise ConfigError("normalise without a reference", "name the FASTA file with --set reference=PATH")
+        return None
+    reference = str(expand([config.reference])[0])
+    check_fasta_index(reference)
+    return OnReference(reference, config.normalise)
+
+
+def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], source: _Sources) -> None:
     warehouse = run.warehouse
     others = warehouse.other_parts(f"samples/{config.batch}")
     there = pd.DataFrame({"sampleId": [], "sampleIndex": []})
@@ -74,24 +168,22 @@ def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None
         there = warehouse.read_parts(others).select("sampleId", "sampleIndex").toPandas()
     sets = arrange(headers, frozenset(there["sampleId"]), config.on_overlap)
     first_block = int(there["sampleIndex"].max()) // SAMPLE_BLOCK + 1 if len(there) else 0
-    planned = [(split, number) for number, header in enumerate(headers) for split in plan_splits(header, config.split_bytes)]
+    planned = [(split, number) for number, header in enumerate(headers) for split in plan(header, config.split_bytes)]
     splits = [split for split, _ in planned]
-    people = [(sets.of_file[number], sets.columns[number]) for _, number in planned]
-    engine = _engine(config, warehouse.spark)
-    run.note(engine=engine)
-    source = _source(config, warehouse.spark, engine, splits, people)
+    lines_of = source(splits, [(sets.of_file[number], sets.columns[number]) for _, number in planned])
     with run.landing(f"genotypes/{config.batch}") as genotypes, run.landing("variants") as variants:
         target = Target(genotypes, variants, _first_blocks(sets, first_block))
-        lines = source.land(target, frozenset()).persist(StorageLevel.DISK_ONLY)
+        lines = lines_of.land(target, frozenset()).persist(StorageLevel.DISK_ONLY)
         try:
-            with step(f"ingest-vcf: reading {len(headers)} file(s) in {len(splits)} piece(s) and writing variants, genotypes"):
+            with step(f"{run.stage}: reading {len(headers)} file(s) in {len(splits)} piece(s), writing variants and genotypes"):
                 tallies, landed = reported(lines)
             undeclared = builds.check_contigs(headers, [(splits[tally.split].path, tally.contigs) for tally in tallies])
-            repeated = [] if no_repeats(landed) else repeats(source.keys(), config.quarantines)
-            if repeated:
-                with step("ingest-vcf: writing them again without lines whose variants stand on earlier ones"):
-                    landed = reported(source.land(target, frozenset((repeat.split, repeat.line) for repeat in repeated)))[1]
+            repeated = [] if no_repeats(landed) else repeats(lines_of.keys(), config.quarantines)
             reasons = _reasons(config, splits, tallies, repeated)
+            if repeated:
+                with step(f"{run.stage}: writing them again, without lines whose variants stand on earlier ones"):
+                    places = frozenset((repeat.split, repeat.line) for repeat in repeated)
+                    landed = reported(lines_of.land(target, places))[1]
             if sets.replaced:
                 run.note(people_replaced=len(sets.replaced))
                 withdrawal.clear_genotypes(run, sets.replaced)
@@ -103,43 +195,25 @@ def _ingest(run: Run, config: IngestVcfConfig, headers: list[VcfHeader]) -> None
     quarantine.warn(run, sum(map(Counter, warnings), undeclared))
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The lines of all splits, by one engine or the other.
-
-    Attributes:
-        land: Writes their variants, but those of lines to be left out; returns rows of ``vcf_rows.SCHEMA``.
-        keys: The key of each variant, and where it stands.
-    """
-
-    land: Callable[[Target, frozenset[Place]], DataFrame]
-    keys: Callable[[], DataFrame]
-
-
-def _source(config: IngestVcfConfig, spark: SparkSession, engine: str, splits: list[Split], people: list[Chosen]) -> _Source:
-    if engine == "glow":
-        lines = GlowLines(spark, splits, people, config.split_bytes)
-        # Glow does not quarantine, so no line is left out.
-        return _Source(lambda target, _: lines.land(target), lines.keys)
-    own = (spark, splits, people, config.quarantines)
-    return _Source(partial(land_lines, *own), partial(read_keys, *own))
-
-
 def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
     """The engine that the configuration means.
 
     Raises:
-        ConfigError: Glow is to quarantine.
+        ConfigError: Glow is to quarantine, or to read more than calls.
         SetupError: Glow is asked for and its jars are not in the session.
     """
     if config.quarantines:
         if config.engine == "glow":
             raise ConfigError("engine glow with mode quarantine: Glow does not say which line a record is", "take engine native or auto")
         return "native"
+    if config.keep or config.reference:
+        if config.engine == "glow":
+            raise ConfigError("engine glow with keep or reference: Glow reads calls alone", "take engine native or auto")
+        return "native"
     return choose_engine(spark, config.engine, expand(config.inputs))
 
 
-def _publish(run: Run, config: IngestVcfConfig, target: Target, landed: list[Landed], sets: SampleSets) -> None:
+def _publish(run: Run, config: GenotypesConfig, target: Target, landed: list[Landed], sets: SampleSets) -> None:
     warehouse = run.warehouse
     run.publish(target.genotypes, [path for entry in landed for path in entry.genotypes])
     people = [
@@ -170,7 +244,7 @@ def _first_blocks(sets: SampleSets, first: int) -> list[int]:
     return firsts
 
 
-def _reasons(config: IngestVcfConfig, splits: list[Split], tallies: list[Tally], repeated: list[Repeat]) -> Counter[str]:
+def _reasons(config: GenotypesConfig, splits: list[Piece], tallies: list[Tally], repeated: list[Repeat]) -> Counter[str]:
     """Bad records by reason.
 
     Raises:

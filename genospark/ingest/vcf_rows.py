@@ -1,4 +1,4 @@
-"""Lines of VCFs in Spark: variants land in the tables' files, one task a split; bad lines and what splits were found to be are rows."""
+"""Records of files in Spark: variants land in the tables' files, one task a piece; bad records and what pieces are found to be are rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from genospark.errors import InputError
+from genospark.ingest import genotype_files
 from genospark.ingest.blocks import KEY, choose
-from genospark.ingest.vcf import PARSED_SCHEMA, Findings, Split, VcfHeader, parse_split
+from genospark.ingest.genotype_files import Header, Piece
+from genospark.ingest.on_reference import OnReference
+from genospark.ingest.vcf import PARSED_SCHEMA, Findings, Split
 from genospark.ingest.vcf_landing import Landed, Target, land
 
 # Which sample set a split's file belongs to, and which of its people, in which order (None: all of them).
-Chosen = tuple[int, NDArray[np.int64] | None]
+Columns = tuple[int, NDArray[np.int64] | None]
 Place = tuple[int, int]
 """Number of a split, and of a line in it, from 0."""
 REPEATED = "a variant that stands on an earlier line too"
@@ -73,21 +76,45 @@ class Repeat:
     content: str
 
 
-def land_lines(
-    spark: SparkSession, splits: list[Split], people: list[Chosen], quarantine: bool, target: Target, left_out: frozenset[Place]
-) -> DataFrame:
-    """Writes the variants of all splits, one Spark task a split, but those of the lines that are to be left out.
+@dataclass(frozen=True)
+class Source:
+    """The lines of all pieces, whatever reads them.
 
-    Returns:
-        Rows of ``SCHEMA``: one for each split and what of it was written; with `quarantine`, one per bad line.
+    Attributes:
+        land: Writes their variants, but those of lines that are to be left out; returns rows of ``SCHEMA``: what was written, one row for
+            each piece, and one for each bad line that is put aside.
+        keys: Rows of ``SCHEMA`` with the key of each variant, and where it stands; the pieces are read once more for them.
     """
 
-    def use(batches: Iterator[pa.RecordBatch], index: int, own: int) -> Iterator[pa.RecordBatch]:
-        gone = pa.array([line for split, line in left_out if split == index], pa.int64())
-        kept = (batch.filter(pc.invert(pc.is_in(batch.column("line"), gone))) for batch in batches) if len(gone) else batches
-        yield landed_row(land(kept, index, own, target))
+    land: Callable[[Target, frozenset[Place]], DataFrame]
+    keys: Callable[[], DataFrame]
 
-    return _lines(spark, splits, people, quarantine, use)
+
+def native(
+    spark: SparkSession, splits: list[Piece], people: list[Columns], quarantine: bool, reference: OnReference | None = None
+) -> Source:
+    """The lines of pieces, by our engines, one Spark task a piece.
+
+    Args:
+        spark: Session.
+        splits: Pieces of all files.
+        people: For each, which sample set its file belongs to, and which of its people.
+        quarantine: Whether bad lines are put aside.
+        reference: What is done with a reference.
+    """
+
+    def land_all(target: Target, left_out: frozenset[Place]) -> DataFrame:
+        def use(batches: Iterator[pa.RecordBatch], index: int, own: int) -> Iterator[pa.RecordBatch]:
+            gone = pa.array([line for split, line in left_out if split == index], pa.int64())
+            kept = (batch.filter(pc.invert(pc.is_in(batch.column("line"), gone))) for batch in batches) if len(gone) else batches
+            yield landed_row(land(kept, index, own, target))
+
+        return _lines(spark, splits, people, quarantine, use, reference)
+
+    def keys() -> DataFrame:
+        return _lines(spark, splits, people, quarantine, _keys, reference).where("tally is null and bad is null")
+
+    return Source(land_all, keys)
 
 
 def landed_row(landed: Landed) -> pa.RecordBatch:
@@ -99,11 +126,6 @@ def _as_rows(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, SCHEMA)
 
 
-def read_keys(spark: SparkSession, splits: list[Split], people: list[Chosen], quarantine: bool) -> DataFrame:
-    """Reads the splits again: rows of ``SCHEMA`` with the key of each variant, and where it stands."""
-    return _lines(spark, splits, people, quarantine, _keys).where("tally is null and bad is null")
-
-
 def _keys(batches: Iterator[pa.RecordBatch], index: int, own: int) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         n = batch.num_rows
@@ -113,8 +135,8 @@ def _keys(batches: Iterator[pa.RecordBatch], index: int, own: int) -> Iterator[p
 
 
 def check_lines(spark: SparkSession, splits: list[Split]) -> DataFrame:
-    """Reads the lines and sites of the splits, and nobody's genotypes: a row of ``SCHEMA`` for each split."""
-    without = [replace(split, n_samples=0) for split in splits]
+    """Reads the lines and sites of pieces of VCFs, and nobody's genotypes: a row of ``SCHEMA`` for each piece."""
+    without: list[Piece] = [replace(split, n_samples=0) for split in splits]
     return _lines(spark, without, [(0, None)] * len(splits), False, _nothing)
 
 
@@ -124,21 +146,27 @@ def _nothing(batches: Iterator[pa.RecordBatch], *_: int) -> Iterator[pa.RecordBa
     return iter(())
 
 
-def _lines(spark: SparkSession, splits: list[Split], people: list[Chosen], quarantine: bool, use: _Use) -> DataFrame:
+def _lines(
+    spark: SparkSession, splits: list[Piece], people: list[Columns], quarantine: bool, use: _Use, reference: OnReference | None = None
+) -> DataFrame:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield from _rows(splits[index], people[index], index, quarantine, use)
+                yield from _rows(splits[index], people[index], index, quarantine, use, reference)
 
     ids = spark.range(0, len(splits), 1, numPartitions=len(splits))
     return ids.mapInArrow(work, from_arrow_schema(SCHEMA))
 
 
-def _rows(split: Split, people: Chosen, index: int, quarantine: bool, use: _Use) -> Iterator[pa.RecordBatch]:
+def _rows(
+    split: Piece, people: Columns, index: int, quarantine: bool, use: _Use, reference: OnReference | None
+) -> Iterator[pa.RecordBatch]:
     found = Findings()
     own, columns = people
-    parsed = parse_split(split, found, quarantine)
-    yield from use(parsed if columns is None else (choose(batch, columns, split.n_samples) for batch in parsed), index, own)
+    batches = genotype_files.parse(split, found, quarantine)
+    if reference:
+        batches = reference.rows(batches, split.path, found, quarantine)
+    yield from use(batches if columns is None else (choose(batch, columns, split.n_samples) for batch in batches), index, own)
     bad = [
         {"split": index, "line": entry.line, "bad": {"columnName": entry.column, "reason": entry.reason, "content": entry.content}}
         for entry in found.bad
@@ -202,7 +230,7 @@ def _refuse(twice: list[Any]) -> None:
 
 
 def bad_lines(
-    lines: DataFrame, stage: str, headers: list[VcfHeader], splits: list[Split], tallies: list[Tally], left_out: list[Repeat]
+    lines: DataFrame, stage: str, headers: list[Header], splits: list[Piece], tallies: list[Tally], left_out: list[Repeat]
 ) -> DataFrame:
     """Rows of ``quarantine``, with the lines' numbers in their files."""
     spark = lines.sparkSession

@@ -24,7 +24,7 @@ from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.parse import block_columns
 from genospark.ingest.vcf_glow import glow_session, repaired
 from genospark.ingest.vcf_landing import Target, land
-from genospark.ingest.vcf_rows import SCHEMA, Chosen, check_lines, landed_row
+from genospark.ingest.vcf_rows import SCHEMA, Columns, Place, Source, check_lines, landed_row
 
 _CELLS = 1 << 19
 """Genotypes that go from Spark to Python at once."""
@@ -33,32 +33,28 @@ _PLOIDY = "leave out the record, or such samples (`bcftools view`), or make thei
 _RAW = pa.schema([*SITE_SCHEMA, ("genotypes", pa.list_(pa.struct([("calls", pa.list_(pa.int32()))])))])
 
 
-class GlowLines:
-    """The lines of all splits; `line` and `split` say nothing of variants but their file.
+def by_glow(spark: SparkSession, splits: list[Split], people: list[Columns], split_bytes: int) -> Source:
+    """The lines of pieces of VCFs, by Glow; `line` and `split` say nothing of variants but their file.
 
     Args:
         spark: Session with Glow's jars.
         splits: Pieces of all files.
         people: For each, which sample set its file belongs to, and which of its people.
         split_bytes: Compressed bytes that one task reads.
+
+    Raises:
+        InputError: When variants land: a line has columns too many or too few, or a site cannot be read.
     """
+    reader = glow_session(spark)
+    most = max(1, *(split.n_samples for split in splits))
+    reader.conf.set("spark.sql.files.maxPartitionBytes", str(split_bytes))
+    reader.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(max(16, _CELLS // most)))
+    firsts = {split.path: number for number, split in reversed(list(enumerate(splits)))}
+    rows = reduce(DataFrame.unionByName, (_variants(reader, splits[first], people[first], first) for first in firsts.values()))
 
-    def __init__(self, spark: SparkSession, splits: list[Split], people: list[Chosen], split_bytes: int) -> None:
-        self._checked = check_lines(spark, splits)
-        reader = glow_session(spark)
-        most = max(1, *(split.n_samples for split in splits))
-        reader.conf.set("spark.sql.files.maxPartitionBytes", str(split_bytes))
-        reader.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(max(16, _CELLS // most)))
-        firsts = {split.path: number for number, split in reversed(list(enumerate(splits)))}
-        self._rows = reduce(DataFrame.unionByName, (_variants(reader, splits[first], people[first], first) for first in firsts.values()))
-
-    def land(self, target: Target) -> DataFrame:
-        """As ``vcf_rows.land_lines``.
-
-        Raises:
-            InputError: A line has columns too many or too few, or a site cannot be read.
-        """
-        checked = self._checked.collect()
+    def land_all(target: Target, left_out: frozenset[Place]) -> DataFrame:
+        assert not left_out, "Glow does not say which line a record is"
+        checked = check_lines(spark, splits).collect()
 
         def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             # A partition is of one file.
@@ -69,15 +65,13 @@ class GlowLines:
                 own = first.column("sampleSet")[0].as_py()
                 yield landed_row(land(chain([first], begun), task.partitionId(), own, target))
 
-        landed = self._rows.mapInArrow(work, from_arrow_schema(SCHEMA))
-        return landed.unionByName(landed.sparkSession.createDataFrame(checked, self._checked.schema))
+        landed = rows.mapInArrow(work, from_arrow_schema(SCHEMA))
+        return landed.unionByName(landed.sparkSession.createDataFrame(checked, landed.schema))
 
-    def keys(self) -> DataFrame:
-        """As ``vcf_rows.read_keys``."""
-        return self._rows.select(*KEY, "line", "sampleSet", "split")
+    return Source(land_all, lambda: rows.select(*KEY, "line", "sampleSet", "split"))
 
 
-def _variants(reader: SparkSession, split: Split, people: Chosen, number: int) -> DataFrame:
+def _variants(reader: SparkSession, split: Split, people: Columns, number: int) -> DataFrame:
     own, columns = people
     n = split.n_samples
 
@@ -98,7 +92,7 @@ def parsed_rows(batch: pa.RecordBatch, n: int, done: int) -> pa.RecordBatch:
 
     Args:
         batch: Columns of a site and `genotypes` with `calls`.
-        n: Chosen.
+        n: Columns.
         done: Records of the partition before these.
 
     Raises:

@@ -41,6 +41,20 @@ GENOTYPES = Table(
             "2 bits a sample, lowest bits first: copies of the alternate allele 0, 1, 2, or 3 for missing; padded with 3",
         ),
         Column("haploid", "binary", "1 bit a sample, lowest first: calls of one allele; null where there are none", nullable=True),
+        Column(
+            "dosage",
+            "binary",
+            "2 bytes a sample, low byte first: expected copies of the alternate allele in units of 1/16384, 65535 for missing; null where "
+            "not kept",
+            nullable=True,
+        ),
+        Column(
+            "phase",
+            "binary",
+            "2 bits a sample, lowest first: 1 for a phased call, 3 for a phased one with the alternate allele first and another second "
+            "(1|0), 0 for others; null where not kept",
+            nullable=True,
+        ),
         Column("nCalled", "int", "people of the block with a call"),
         Column("nHet", "int", "of them, diploid with one copy of the alternate allele"),
         Column("nHomAlt", "int", "of them, diploid with two copies of the alternate allele"),
@@ -49,7 +63,7 @@ GENOTYPES = Table(
         RUN_ID,
     ),
     partitions=("contigName",),
-    version=2,
+    version=3,
     stage="ingest-vcf",
     parts="batch",
 )

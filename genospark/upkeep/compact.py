@@ -21,6 +21,7 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse, Written
 from genospark.ingest.blocks import KEY, repacked
+from genospark.ingest.vcf.parse import KEPT
 from genospark.schema import TABLES, table
 from genospark.upkeep.history import settle
 
@@ -115,7 +116,7 @@ def _join_genotypes(run: Run, batches: list[str], into: str) -> None:
 def _repack(genotypes: DataFrame, columns: NDArray[np.int64], first: int) -> DataFrame:
     """Rows of ``genotypes`` with the people of `columns` in full blocks from `first` on."""
     schema = to_arrow_schema(genotypes.schema)
-    entries = f.collect_list(f.struct("sampleBlock", "calls", "haploid")).alias("blocks")
+    entries = f.collect_list(f.struct("sampleBlock", "calls", "haploid", *KEPT)).alias("blocks")
     whole = genotypes.groupBy(*KEY).agg(f.first("end").alias("end"), entries)
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""``export``: a plain copy of the tables for programs that do not read Delta."""
+"""``export``: a plain copy of the tables, or of the genotypes, for programs that do not read Delta."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from genospark.core.session import prepare
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES
+from genospark.upkeep.export_genotypes import export_plink, export_vcf
 
 
 class ExportConfig(StageConfig):
     """Settings of ``export``.
 
     Attributes:
-        out: Folder to write, a folder a table.
-        format: parquet, partitioned as the tables are.
+        out: Folder to write, of parquet a folder a table.
+        format: parquet, partitioned as the tables are; vcf or plink: the genotypes as one bgzipped VCF, or as .bed, .bim and .fam.
         tables: Which tables; all where empty.
+        crosswalk: Folder of the crosswalk, by which VCF and PLINK files call people as the input files did; else by their pseudonyms.
     """
 
     out: str | None = None
-    format: Literal["parquet"] = "parquet"
+    format: Literal["parquet", "vcf", "plink"] = "parquet"
     tables: list[str] = []
+    crosswalk: str | None = None
 
 
 def export(config: ExportConfig, spark: SparkSession) -> str:
@@ -48,6 +51,11 @@ def export(config: ExportConfig, spark: SparkSession) -> str:
         raise TableError(f"{out}: holds files already", "name a new folder")
     warehouse = Warehouse(spark, config.warehouse)
     prepare(spark, str(out))
+    if config.format != "parquet":
+        if config.tables:
+            raise ConfigError(f"format {config.format} takes no tables", "leave out `tables`: it is the genotypes that are written")
+        (export_vcf if config.format == "vcf" else export_plink)(warehouse, out, config.crosswalk)
+        return str(out)
     names = config.tables or [name for name in TABLES if warehouse.has(name) or (name == "runs" and warehouse.committed())]
     for name in names:
         with step(f"export: {name}"):

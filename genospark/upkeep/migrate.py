@@ -10,14 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from genospark.core import ledger
-from genospark.core.calls import packed_rows, unpack
 from genospark.core.config import StageConfig
 from genospark.core.progress import log
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.ingest.batches import BatchConfig
-from genospark.ingest.blocks import TALLY_SUMS, with_blocks
+from genospark.ingest.blocks import TALLY_SUMS, Wide, with_blocks
+from genospark.ingest.vcf.parse import KEPT
 from genospark.schema import table
 
 # What tables in parts for each batch were before they were in parts.
@@ -85,15 +85,22 @@ def _genotypes_1(rows: DataFrame) -> DataFrame:
             lengths = np.array([len(calls) for calls in batch.column("calls").to_pylist()])
             for length in np.unique(lengths).tolist():
                 part = batch.filter(pa.array(lengths == length))
-                codes = unpack(packed_rows(part.column("calls").to_pylist()), 4 * length)
-                yield with_blocks(part, codes, np.zeros(codes.shape, bool))
+                yield with_blocks(part, Wide.of(part, 4 * length))
 
     return wider.mapInArrow(work, wider.schema)
+
+
+def _genotypes_2(rows: DataFrame) -> DataFrame:
+    """Version 2 kept nothing beside the calls."""
+    for name in KEPT:
+        rows = rows.withColumn(name, f.lit(None).cast("binary"))
+    return rows
 
 
 MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("samples", 1): _samples_1,
     ("genotypes", 1): _genotypes_1,
+    ("genotypes", 2): _genotypes_2,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -19,7 +19,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
 from genospark.pipeline import PipelineConfig
 from genospark.sql import query
-from genospark.stages import STAGES, UPKEEP
+from genospark.stages import EVERYTHING, STAGES
 
 BIN = Path(sys.executable).parent
 
@@ -32,7 +32,7 @@ def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
-    everything = [*STAGES.values(), *UPKEEP.values()]
+    everything = list(EVERYTHING.values())
     assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {stage.job for stage in everything}
     for stage in everything:
         _, model = stage.load()

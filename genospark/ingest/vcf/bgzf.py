@@ -21,6 +21,8 @@ MAX_BLOCK_BYTES = 1 << 16
 InflateError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
 _FIXED_BYTES = 12
 _TRAILER_BYTES = 8
+# Bytes of text in a block that is written: what does not get smaller still fits, as in htslib.
+_WRITTEN_BYTES, _EXTRA_BYTES, _LEVEL = 0xFF00, 6, 3
 _BROKEN = "copy or download the file again, or make it anew with `bgzip`, and check it with `bgzip -t`"
 
 
@@ -109,6 +111,18 @@ def _read_block(file: BinaryIO, path: str, at: int) -> tuple[int, bytes] | None:
     if len(inflated) != size or isal_zlib.crc32(inflated) != checksum:
         raise InputError(f"{path}: the BGZF block at byte {at} is damaged (checksum)", _BROKEN)
     return length, inflated
+
+
+def compressed(data: bytes) -> bytes:
+    """BGZF blocks of some bytes, without the empty block that ends a file."""
+    made = []
+    for at in range(0, len(data), _WRITTEN_BYTES):
+        piece = data[at : at + _WRITTEN_BYTES]
+        body = isal_zlib.compress(piece, _LEVEL, -15)
+        size = _FIXED_BYTES + _EXTRA_BYTES + len(body) + _TRAILER_BYTES
+        head = MAGIC + bytes(4) + struct.pack("<BBHccHH", 0, 255, _EXTRA_BYTES, b"B", b"C", 2, size - 1)
+        made += [head, body, struct.pack("<II", isal_zlib.crc32(piece), len(piece))]
+    return b"".join(made)
 
 
 def check_end(path: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from genospark.core.calls import MISSING, Bytes, pack, packed_bytes
+from genospark.core.calls import ALTERNATE_FIRST, MISSING, PHASED, Bytes, pack, packed_bytes
 from genospark.ingest.vcf.faults import BadLinesError, Wrong
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
 from genospark.ingest.vcf.lines import Ints, Lines
@@ -42,6 +42,7 @@ def _class_table() -> bytes:
 
 
 _CLASSES = _class_table()
+_CODES = np.frombuffer(ALLELE_CODES, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,16 @@ class Calls:
         packed: (rows, ceil(n / 4)) uint8, as in ``core.calls``. Calls that are missing in part (``./1``) are missing.
         haploid_rows: (k,) rows that have calls of one allele, in order.
         haploid_bits: (k, ceil(n / 8)) uint8: whose these are, lowest bit first.
+        dosage: (rows, n) uint16: expected copies of the alternate allele in units of 1/16384, or ``NO_DOSAGE``; where it is kept.
+        phase: (rows, ceil(n / 4)) uint8, 2 bits a person as in ``core.calls``: ``PHASED``, and ``ALTERNATE_FIRST`` of a call such as
+            ``1|0``; 0 for calls without phase, missing ones and those of one allele; where it is kept.
     """
 
     packed: Bytes
     haploid_rows: Ints
     haploid_bits: Bytes
+    dosage: npt.NDArray[np.uint16] | None = None
+    phase: Bytes | None = None
 
 
 def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
@@ -83,6 +89,7 @@ class _Decoder:
         self.first_row = row_stops - np.maximum(n_alternates, 1)
         rows = int(row_stops[-1])
         self.packed = np.full((rows, packed_bytes(self.n)), 0xFF, np.uint8)
+        self.phase = np.zeros_like(self.packed) if "phase" in lines.chunk.split.keep else None
         self.haploid: list[tuple[Ints, Bytes]] = [(np.zeros(0, np.int64), np.zeros((0, -(-self.n // 8)), np.uint8))]
         buffer = lines.chunk.buffer
         # The four bytes from each position of the text on, without a copy.
@@ -99,7 +106,7 @@ class _Decoder:
             raise BadLinesError(list(self.refused.values()))
         rows, bits = (np.concatenate(parts) for parts in zip(*self.haploid, strict=True))
         order = np.argsort(rows)
-        return Calls(self.packed, rows[order], bits[order])
+        return Calls(self.packed, rows[order], bits[order], phase=self.phase)
 
     def _blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[Ints]:
         which = np.flatnonzero(mask)
@@ -129,7 +136,12 @@ class _Decoder:
             self._decode_words(block[~plain], words[~plain])
             words, block = words[plain], block[plain]
         if len(block):
-            self._store(self.first_row[block], ((words + (words >> 16)) & np.uint32(3)).astype(np.uint8))
+            second = words >> 16
+            self._store(self.first_row[block], ((words + second) & np.uint32(3)).astype(np.uint8))
+            if self.phase is not None:
+                turned = (words & ~second & np.uint32(1)).astype(np.uint8) * np.uint8(ALTERNATE_FIRST)
+                phased = (ones[plain] == _PHASED).astype(np.uint8)[:, None]
+                self.phase[self.first_row[block]] = pack((turned | np.uint8(PHASED)) * phased)
 
     def _decode_words(self, block: Ints, fixed_width: Words | None = None) -> None:
         """Decode the words (b, n) of any lines; they are looked up column by column if their width is not known."""
@@ -151,6 +163,7 @@ class _Decoder:
         n_alternates = self.n_alternates[block]
         self._check_alleles(pairs, block)
         missing = (pairs == NO_CALL).view(np.uint16)[..., 0] != 0
+        phased = _phased(words) if self.phase is not None else missing
         for allele in range(1, max(1, int(n_alternates.max())) + 1):
             use: slice | Ints = slice(None)
             if allele > 1:
@@ -159,6 +172,10 @@ class _Decoder:
             equal = (pairs[use] == allele + 1).view(np.uint16)[..., 0]
             codes = (equal + (equal >> 8)).astype(np.uint8) | missing[use].view(np.uint8) * np.uint8(MISSING)
             self._store(self.first_row[block[use]] + allele - 1, codes)
+            if self.phase is not None:
+                turned = ((equal & 0xFF) > (equal >> 8)).astype(np.uint8) * np.uint8(ALTERNATE_FIRST)
+                two = phased[use] & (pairs[use][..., 1] != ABSENT) & ~missing[use]
+                self.phase[self.first_row[block[use]] + allele - 1] = pack((turned | np.uint8(PHASED)) * two)
             if some_irregular:
                 one = (pairs[use][..., 1] == ABSENT) & ~missing[use]
                 some = one.any(axis=1)
@@ -179,3 +196,13 @@ class _Decoder:
 
     def _store(self, rows: Ints, codes: Bytes) -> None:
         self.packed[rows] = pack(codes)
+
+
+def _phased(words: Words) -> npt.NDArray[np.bool_]:
+    """Whether genotypes have a bar among their first four characters, so before an allele of four digits."""
+    characters = words.view(np.uint8).reshape(*words.shape, 4)
+    bars = characters == ord("|")
+    # Not those of the next person.
+    ended = np.logical_or.accumulate(_CODES[characters] == END, axis=-1)
+    found: npt.NDArray[np.bool_] = (bars & ~ended).any(axis=-1)
+    return found

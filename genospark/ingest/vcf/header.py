@@ -20,6 +20,7 @@ from genospark.ingest.vcf import bgzf
 Compression = Literal["bgzf", "gzip", "plain"]
 SITE_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 PIECE_BYTES = 1 << 20
+GZIP = "a file is compressed with gzip, not with bgzip: one task reads all of it"
 log = logging.getLogger("genospark.ingest.vcf")
 _NOT_VCF = "give a VCF 4.x file: plain text or, better, compressed with `bgzip` (`bcftools view -Oz` converts BCF)"
 
@@ -40,6 +41,7 @@ class VcfHeader:
         data_line: Line number of the first record, from 1.
         warnings: Findings that touch no stored value, counted.
         declarations: Lines that declare INFO and FORMAT fields.
+        keep: What is kept of genotypes beside the calls: ``phase``.
     """
 
     path: str
@@ -53,6 +55,12 @@ class VcfHeader:
     data_line: int
     warnings: dict[str, int]
     declarations: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+    @property
+    def people_at(self) -> tuple[str, str, int]:
+        """Where people are named: file, what of it each has, and the number of the first one's."""
+        return self.path, "columns", 10
 
 
 def read_header(path: str | Path) -> VcfHeader:
@@ -66,12 +74,12 @@ def read_header(path: str | Path) -> VcfHeader:
     if compression == "gzip":
         log.warning(
             "%s is compressed with gzip, not with bgzip: one process must read all of it. "
-            "To read it in parallel: gzip -dc '%s' | bgzip > new.vcf.gz",
+            "To read it in parallel: gzip -dc '%s' | bgzip -c > new.vcf.gz (or bcftools view -Oz)",
             path,
             path,
         )
     lines: list[str] = []
-    warnings: Counter[str] = Counter()
+    warnings: Counter[str] = Counter({GZIP: 1} if compression == "gzip" else {})
     for (start, skip), raw in raw_lines(path, compression):
         text = _decode(raw.removesuffix(b"\n").removesuffix(b"\r"), path, len(lines) + 1, warnings)
         if not lines and not text.startswith("##fileformat=VCFv4."):
@@ -88,8 +96,8 @@ def read_header(path: str | Path) -> VcfHeader:
                 path=path,
                 version=lines[0].removeprefix("##fileformat=VCFv"),
                 compression=compression,
-                contigs=_contigs(lines, warnings),
-                sample_ids=_sample_ids(columns, path, len(lines)),
+                contigs=contigs_of(lines, warnings),
+                sample_ids=sample_ids_of(columns, path, len(lines)),
                 n_columns=len(columns),
                 data_start=start,
                 data_skip=skip,
@@ -188,7 +196,8 @@ def _decode(raw: bytes, path: str, line: int, warnings: Counter[str]) -> str:
         raise InputError(f"{path}, line {line}: not UTF-8 text", _NOT_VCF) from error
 
 
-def _contigs(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
+def contigs_of(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
+    """Contigs that lines of a header declare, with their lengths."""
     contigs: dict[str, int | None] = {}
     for line in lines:
         if line.startswith("##") and "=" not in line:
@@ -206,7 +215,12 @@ def _contigs(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:
     return contigs
 
 
-def _sample_ids(columns: list[str], path: str, line: int) -> tuple[str, ...]:
+def sample_ids_of(columns: list[str], path: str, line: int) -> tuple[str, ...]:
+    """People that the line of column names names.
+
+    Raises:
+        InputError: It does not name the columns as it should, or two people alike.
+    """
     expected = (*SITE_COLUMNS, "FORMAT")[: max(len(columns), len(SITE_COLUMNS))]
     if tuple(columns[:9]) != expected:
         # What stands there may be somebody's id.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from genospark.core.calls import SAMPLE_BLOCK, Bytes, packed_bytes
+from genospark.core.calls import NO_DOSAGE, SAMPLE_BLOCK, Bytes, packed_bytes
 from genospark.ingest.vcf.chunks import Chunk, read_chunks
 from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out, refusal
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
@@ -16,7 +17,9 @@ from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
 from genospark.ingest.vcf.tallies import TALLIES, Tallies, statistics, tally
 
-BLOCK = pa.struct([("calls", pa.binary()), ("haploid", pa.binary()), *((name, pa.int32()) for name in TALLIES)])
+KEPT = ("dosage", "phase")
+"""Packed columns beside the calls, where they are asked for."""
+BLOCK = pa.struct([*((name, pa.binary()) for name in ("calls", "haploid", *KEPT)), *((name, pa.int32()) for name in TALLIES)])
 PARSED_SCHEMA = pa.schema(
     [
         pa.field("contigName", pa.string(), nullable=False),
@@ -42,6 +45,7 @@ PARSED_SCHEMA = pa.schema(
 )
 """Columns of ``variants`` as ``genospark.schema`` describes them; what ``genotypes`` says of each block of people; and ``line``, the number
 of the record's line in the split, from 0."""
+_PHASED_BITS = np.uint8(0b01010101)
 END_BEFORE_POS = "INFO END lies before POS: the length of REF is used"
 
 
@@ -99,9 +103,21 @@ def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list
 
 
 def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
-    n = lines.chunk.split.n_samples
     sites = read_sites(lines)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
+    return parsed_rows(sites, calls, lines.chunk.split.n_samples, lines.numbers + findings.lines, findings)
+
+
+def parsed_rows(sites: Sites, calls: Calls, n: int, numbers: Ints, findings: Findings) -> pa.RecordBatch:
+    """Rows of ``PARSED_SCHEMA``, whichever format they were read from.
+
+    Args:
+        sites: Records.
+        calls: Of each alternate allele of the records.
+        n: People.
+        numbers: (records,) number of each record's line in the split, from 0.
+        findings: Takes up what the sites tell of contigs.
+    """
     _note(findings, sites)
     record, alternates = _rows(sites)
     take = pa.array(record)
@@ -116,7 +132,7 @@ def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
         "filters": sites.filters.take(take),
         "splitFromMultiAllelic": pa.array(sites.n_alternates[record] > 1),
         **block_columns(calls, n),
-        "line": pa.array(lines.numbers[record] + findings.lines),
+        "line": pa.array(numbers[record]),
     }
     return pa.record_batch([columns[field.name].cast(field.type) for field in PARSED_SCHEMA], schema=PARSED_SCHEMA)
 
@@ -165,8 +181,24 @@ def _block(calls: Calls, first: int, n: int) -> tuple[pa.StructArray, Tallies]:
     marks = np.full(len(packed), -1, np.int64)
     marks[rows] = np.arange(len(rows))
     haploid = _binaries(bits).take(pa.array(marks, mask=marks < 0))
-    columns = [_binaries(packed), haploid, *(pa.array(getattr(counts, name).astype(np.int32)) for name in TALLIES)]
+    # Where nothing is known of anybody, nothing is stored.
+    dosage = None if calls.dosage is None else calls.dosage[:, first : first + n].astype("<u2", copy=False)
+    known = None if dosage is None else (dosage != NO_DOSAGE).any(axis=1)
+    phase = None if calls.phase is None else calls.phase[:, first // 4 : first // 4 + packed_bytes(n)]
+    kept = [
+        _some_binaries(None if dosage is None else np.ascontiguousarray(dosage).view(np.uint8), known, len(packed)),
+        _some_binaries(phase, None if phase is None else (phase & _PHASED_BITS != 0).any(axis=1), len(packed)),
+    ]
+    columns = [_binaries(packed), haploid, *kept, *(pa.array(getattr(counts, name).astype(np.int32)) for name in TALLIES)]
     return pa.StructArray.from_arrays(columns, [field.name for field in BLOCK]), counts
+
+
+def _some_binaries(rows: Bytes | None, which: npt.NDArray[np.bool_] | None, n: int) -> pa.BinaryArray:
+    """Each of `n` rows as one binary; null where it is not one of them."""
+    if rows is None or which is None or not which.any():
+        return pa.nulls(n, pa.binary())
+    places = np.cumsum(which) - 1
+    return _binaries(np.ascontiguousarray(rows[which])).take(pa.array(places, mask=~which))
 
 
 def _binaries(rows: Bytes) -> pa.BinaryArray:

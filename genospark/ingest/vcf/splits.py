@@ -23,6 +23,7 @@ class Split:
         n_samples: People.
         skip: Inflated bytes between ``start`` and the first record; only in the first split.
         first_line: Line number of the first record, from 1; None in all but the first split.
+        keep: As in ``VcfHeader``.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Split:
     n_samples: int
     skip: int = 0
     first_line: int | None = None
+    keep: tuple[str, ...] = ()
 
     @property
     def first(self) -> bool:
@@ -64,6 +66,7 @@ def plan_splits(header: VcfHeader, target_bytes: int) -> list[Split]:
             n_samples=len(header.sample_ids),
             skip=header.data_skip if start == header.data_start else 0,
             first_line=header.data_line if start == header.data_start else None,
+            keep=header.keep,
         )
         for start in starts
     ]

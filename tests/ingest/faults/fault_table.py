@@ -6,37 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import pysam
+from fault_case import ENDS, Fault
 from fault_files import REFERENCE, bam, bgzipped, cut, fasta, flip, good, vcf, write
-
-ENDS = "ends the stage"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault of an input.
-
-    Attributes:
-        kind: Kind of input.
-        fault: What is wrong.
-        words: Writes files into a folder and gives the command line without the warehouse.
-        says: Part of the message.
-        code: Exit code.
-        quarantine: What happens in the mode quarantine: the reason in the table, or ``ENDS``.
-        slow: Costs seconds, so only one mode is run.
-    """
-
-    kind: str
-    fault: str
-    words: Callable[[Path], list[object]]
-    says: str
-    code: int = 3
-    quarantine: str = ENDS
-    slow: bool = False
+from fault_formats import FORMATS
 
 
 def _vcf(*files: str | bytes) -> Callable[[Path], list[object]]:
@@ -495,7 +471,7 @@ OTHERS = [
     Fault("model", "no such bundle", lambda f: ["score", "risk", "--set", f"bundle={f}/risk-0"], "no bundle there (model.json is missing)"),
     Fault("model", "none was trained here", lambda f: ["score", "risk"], "no bundle was trained for risk here", 4),
 ]
-FAULTS = [*VCF, *TABLES, *READS, *OTHERS]
+FAULTS = [*VCF, *FORMATS, *TABLES, *READS, *OTHERS]
 
 HEAD = """# Faults
 
@@ -508,15 +484,17 @@ the run is published: what earlier runs published stays as it is. Ingest stages 
   them by reason. Where more than `--max-bad` (0.001) of a file's records are bad, the stage ends with exit code 3. A file without faults
   gives the same tables in both modes.
 
-A record is a line: of a VCF a site with all its alleles and everyone's genotypes; of expression a person's row (TSV, CSV) or a gene's
+A record is a line: of a VCF a site with all its alleles and everyone's genotypes (of BCF and BGEN, which have no lines, a site counted from
+1; of PLINK's files a line of `.bim` or `.pvar`); of expression a person's row (TSV, CSV) or a gene's
 (BED, GCT), which in CSV may be of several lines and is named by its first; of phenotypes, covariates and pedigree a person's row; of genes
 and terms a line. Of lines that repeat a person, a gene or a variant the first stays. What has no records that can be told apart ends the
 stage in both modes: damaged compression, BAM, h5ad, headers, sample sheets, quotes of CSV that do not fit, files that do not fit each
 other.
 
 Findings that touch no stored value are warnings, counted in `runs.notes`: lines of a VCF's header that are no text, no KEY=VALUE or a
-contig without an ID; a contig named twice there, or not at all; INFO END before POS (the length of REF is used). An index of a VCF
-(`.tbi`, `.csi`) is not read, so it may be old or wrong.
+contig without an ID; a contig named twice there, or not at all; INFO END before POS (the length of REF is used); gzip where bgzip could be;
+alleles of PLINK's and BGEN files that are not of the letters A, C, G, T and N. An index of a VCF (`.tbi`, `.csi`) is not read, so it may be
+old or wrong; those of BCF (`.csi`) and BGEN (`.bgi`) are read and checked.
 
 Messages, logs and `quarantine` show neither ids of people nor genotypes, and of a person's values only the text that cannot be read: of a
 VCF the columns CHROM to FORMAT, of a table the column and its text.

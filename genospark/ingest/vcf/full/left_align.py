@@ -28,10 +28,11 @@ def left_aligned(batches: Iterable[pa.RecordBatch], fasta: str) -> Iterator[pa.R
     """
     with open_reference(fasta) as reference:
         for batch in batches:
-            yield _aligned(batch, reference)
+            yield aligned(batch, reference)
 
 
-def _aligned(batch: pa.RecordBatch, reference: pysam.FastaFile) -> pa.RecordBatch:
+def aligned(batch: pa.RecordBatch, reference: pysam.FastaFile) -> pa.RecordBatch:
+    """Records of ``left_aligned``, on a reference that is open."""
     alternates = batch.column("alternateAlleles")
     alleles = pc.fill_null(pc.binary_join_element_wise(batch.column("referenceAllele"), pc.binary_join(alternates, ","), ","), "")
     # Bases alone, an alternate allele, and one that is longer than a base: symbolic alleles and * stay as they are.

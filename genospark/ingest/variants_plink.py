@@ -1,0 +1,58 @@
+"""Stage ``ingest-plink``: PLINK's binary files to the tables of ``ingest-vcf``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pyspark.sql import SparkSession
+
+from genospark.core.config import expand
+from genospark.core.paths import place
+from genospark.errors import ConfigError, InputError
+from genospark.ingest.plink import BedHeader, PgenHeader, read_bed_header, read_pgen_header
+from genospark.ingest.plink.people import SampleIds
+from genospark.ingest.plink.sites import ReferenceAllele
+from genospark.ingest.variants import GenotypesConfig, ingest
+
+
+class IngestPlinkConfig(GenotypesConfig):
+    """Settings of ``ingest-plink``.
+
+    Inputs are ``.bed`` files with ``.bim`` and ``.fam`` beside them, and ``.pgen`` files with ``.pvar`` (or ``.pvar.zst``) and ``.psam``.
+
+    Attributes:
+        reference_allele: Which allele of a ``.bim`` is the reference: the last (A2), as PLINK 2 has it, or the first (A1).
+        sample_ids: What a person is called: ``IID``, or family and person (``FID_IID``).
+        keep: What is kept beside the calls of ``.pgen`` files: ``dosage``, ``phase`` (of calls of two different alleles).
+    """
+
+    reference_allele: ReferenceAllele = "last"
+    sample_ids: SampleIds = "IID"
+    keep: list[Literal["dosage", "phase"]] = []
+
+
+def ingest_plink(config: IngestPlinkConfig, spark: SparkSession) -> str:
+    """Reads PLINK's files into packed tables.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        ConfigError: A file does not hold what is to be kept.
+        InputError: A file is missing or is none of PLINK's, or as ``ingest-vcf``.
+    """
+    headers = [_header(path, config) for path in expand(config.inputs)]
+    genotypes = [header.bed if isinstance(header, BedHeader) else header.pgen for header in headers]
+    files = [place(path) for own, header in zip(genotypes, headers, strict=True) for path in (own, header.path, header.people.path)]
+    return ingest("ingest-plink", config, spark, headers, files)
+
+
+def _header(path: Path, config: IngestPlinkConfig) -> BedHeader | PgenHeader:
+    if path.suffix == ".pgen":
+        return read_pgen_header(path, config.sample_ids, tuple(config.keep))
+    if path.suffix != ".bed":
+        raise InputError(f"{path}: not called .bed or .pgen", "name the file of genotypes; its companions are found by its name")
+    if config.keep:
+        raise ConfigError(f"{path}: a .bed file holds neither dosages nor phase", "leave out `keep`")
+    return read_bed_header(path, config.reference_allele, config.sample_ids)
