@@ -43,6 +43,13 @@ class Chunk:
     ended: bool = True
 
     @property
+    def content(self) -> bytes:
+        """The buffer, as the bytes that it was made of."""
+        base = self.buffer.base
+        assert isinstance(base, bytes)
+        return base
+
+    @property
     def text(self) -> npt.NDArray[np.uint8]:
         """(n,) uint8: the text without the bytes after it."""
         return self.buffer[:-TAIL]

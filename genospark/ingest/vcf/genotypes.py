@@ -16,16 +16,15 @@ import numpy.typing as npt
 from genospark.core.calls import ALTERNATE_FIRST, MISSING, PHASED, Bytes, pack, packed_bytes
 from genospark.ingest.vcf.faults import BadLinesError, Wrong
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
-from genospark.ingest.vcf.lines import Ints, Lines
+from genospark.ingest.vcf.lines import FIXED_MIN_PEOPLE, SITE_TABS, Ints, Lines
 
 Words = npt.NDArray[np.uint32]
 BLOCK_GENOTYPES = 1 << 16
 """Genotypes decoded together: their words fit a core's cache."""
-FIXED_MIN_PEOPLE = 32
-"""People from which copying a line as a whole is faster than looking up each genotype."""
 
+_TAB = ord("\t")
 _GT_COLUMN = int.from_bytes(b"\tGT\t", "little")
-_PHASED, _UNPHASED = (int.from_bytes(word, "little") for word in (b"0|0\t", b"0/0\t"))
+_PHASED, _UNPHASED, _MISSING = (np.uint32(int.from_bytes(word, "little")) for word in (b"0|0\t", b"0/0\t", b"./.\t"))
 _ALLELE_BITS = np.uint32(0x00010001)
 # The lowest bits of the first and third byte are the alleles; all other bits say of which class the four bytes are.
 _VALUE_BITS = np.uint32(0x000F000F)
@@ -115,9 +114,9 @@ class _Decoder:
 
     def _fixed_width(self) -> npt.NDArray[np.bool_]:
         """(lines,) whether FORMAT is GT and the genotypes have three bytes on average."""
-        before = self.lines.tabs[:, 8]
         if self.n < FIXED_MIN_PEOPLE:
             return np.zeros(len(self.lines), bool)
+        before = self.lines.site_tabs[:, SITE_TABS - 1]
         fixed: npt.NDArray[np.bool_] = before == self.lines.ends - 4 * self.n
         fixed &= self.words_at[before - 3] == _GT_COLUMN
         return fixed
@@ -126,32 +125,46 @@ class _Decoder:
         words = np.empty((len(block), self.n), np.uint32)
         rows = words.view(np.uint8)
         text = self.lines.chunk.buffer
-        for row, begin in zip(rows, (self.lines.tabs[block, 8] + 1).tolist(), strict=True):
+        for row, begin in zip(rows, (self.lines.site_tabs[block, SITE_TABS - 1] + 1).tolist(), strict=True):
             row[:] = text[begin : begin + len(row)]
-        rows[:, -1] = ord("\t")
+        rows[:, -1] = _TAB
+        gone = words == _MISSING
+        some_gone = bool(gone.any())
+        if some_gone:
+            # They take the form of the first genotype that is not missing.
+            form = words[np.arange(len(words)), (~gone).argmax(axis=1)] & ~_ALLELE_BITS
+            np.copyto(words, form[:, None], where=gone)
         # Where all words of a line have the same bits but for the last ones of the alleles, these bits are the calls.
         ones, zeros = np.bitwise_or.reduce(words, axis=1) & ~_ALLELE_BITS, np.bitwise_and.reduce(words, axis=1) & ~_ALLELE_BITS
         plain = (ones == zeros) & ((ones == _PHASED) | (ones == _UNPHASED)) & (self.n_alternates[block] == 1)
         if not plain.all():
-            self._decode_words(block[~plain], words[~plain])
-            words, block = words[plain], block[plain]
-        if len(block):
-            second = words >> 16
-            self._store(self.first_row[block], ((words + second) & np.uint32(3)).astype(np.uint8))
-            if self.phase is not None:
-                turned = (words & ~second & np.uint32(1)).astype(np.uint8) * np.uint8(ALTERNATE_FIRST)
-                phased = (ones[plain] == _PHASED).astype(np.uint8)[:, None]
-                self.phase[self.first_row[block]] = pack((turned | np.uint8(PHASED)) * phased)
+            others = words[~plain]
+            np.copyto(others, _MISSING, where=gone[~plain])
+            self._decode_words(block[~plain], others)
+            words, gone, block = words[plain], gone[plain], block[plain]
+        if not len(block):
+            return
+        second = words >> 16
+        codes = ((words + second) & np.uint32(3)).astype(np.uint8)
+        if some_gone:
+            np.copyto(codes, np.uint8(MISSING), where=gone)
+        self._store(self.first_row[block], codes)
+        if self.phase is not None:
+            turned = (words & ~second & np.uint32(1)).astype(np.uint8) * np.uint8(ALTERNATE_FIRST)
+            phased = (ones[plain] == _PHASED)[:, None] & ~gone
+            self.phase[self.first_row[block]] = pack((turned | np.uint8(PHASED)) * phased)
 
     def _decode_words(self, block: Ints, fixed_width: Words | None = None) -> None:
         """Decode the words (b, n) of any lines; they are looked up column by column if their width is not known."""
+        if fixed_width is not None and (fixed_width >> 24 != _TAB).any():
+            # Three bytes on average but not everywhere: words and columns need not be the same.
+            fixed_width = None
         words = self.words_at[self.lines.tabs[block, 8:] + 1] if fixed_width is None else fixed_width
         classes = np.frombuffer(words.tobytes().translate(_CLASSES), np.uint32).reshape(words.shape)
         alleles = classes & _VALUE_BITS
         irregular = (classes & _CLASS_BITS) != _REGULAR
         some_irregular = bool(irregular.any())
         if some_irregular and fixed_width is not None:
-            # Three bytes on average but not everywhere: words and columns need not be the same.
             self._decode_words(block)
             return
         if some_irregular:

@@ -89,7 +89,7 @@ def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list
     A check refuses all lines that it finds wrong at once, so what is left is read again a few times at most, and only where there are
     bad lines.
     """
-    lines, wrong, n_lines = find_lines(chunk)
+    lines, wrong, n_lines = find_lines(chunk, by_width=True)
     findings.records += len(lines) + len(wrong)
     batch = None
     while len(lines) and batch is None:

@@ -56,6 +56,8 @@ class Values:
     def _one(self) -> str:
         low, high = self._bounds
         if self.field.type == "Integer":
+            if high is not None:
+                return "[01]" if high else "(?:-[0-9]{1,9}|0)"
             return "[0-9]{1,9}" if low == 0 else "-?[0-9]{1,9}"
         if self.field.type == "Float":
             number = rf"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+){_EXPONENT}"

@@ -45,7 +45,7 @@ def read_people(
     parts = []
     for text, which in groups.items():
         rows = np.array(which)
-        some = lines if len(groups) == 1 else only(lines, rows)
+        some = lines if len(groups) == 1 else lines.only(rows)
         parts.append(_read_alike(some, text.split(":"), n_alternates[rows], own))
     columns = [pa.concat_arrays([part[place] for part in parts]) for place in range(len(own) + 2)] if len(parts) > 1 else parts[0]
     if len(parts) > 1:
@@ -53,11 +53,6 @@ def read_people(
         cells = pa.array((record[:, None] * n + np.arange(n)).ravel())
         columns = [column.take(cells) for column in columns]
     return pa.StructArray.from_arrays([names[: len(lines) * n], *columns], fields=list(kind))
-
-
-def only(lines: Lines, which: Ints | slice) -> Lines:
-    """Some of the records."""
-    return Lines(lines.chunk, lines.starts[which], lines.ends[which], lines.tabs[which], lines.numbers[which])
 
 
 def _read_alike(lines: Lines, names: list[str], n_alternates: Ints, fields: list[Declared]) -> list[pa.Array]:

@@ -13,7 +13,7 @@ from genospark.ingest.vcf.faults import BadLinesError, refusal
 from genospark.ingest.vcf.full.declared import OLD_MULTIALLELIC, Declared, full_schema, genotype_type
 from genospark.ingest.vcf.full.divide import PER, REASON, Division, divide_calls, divide_lists
 from genospark.ingest.vcf.full.info import read_info
-from genospark.ingest.vcf.full.people import only, read_people
+from genospark.ingest.vcf.full.people import read_people
 from genospark.ingest.vcf.full.spans import Bools, Ints
 from genospark.ingest.vcf.lines import Lines, find_lines
 from genospark.ingest.vcf.sites import read_sites
@@ -113,7 +113,7 @@ def _null_where_empty(lists: pa.ListArray) -> pa.ListArray:
 def _batch(
     sites: _Sites, which: slice, fields: Sequence[Declared], names: pa.StringArray, divide: bool, schema: pa.Schema
 ) -> pa.RecordBatch:
-    lines = only(sites.lines, which)
+    lines = sites.lines.only(which)
     n, people = len(lines), lines.chunk.split.n_samples
     n_alternates = sites.n_alternates[which]
     columns = {name: column.slice(which.start, n) for name, column in sites.columns.items()}
