@@ -32,7 +32,7 @@ from genospark.ingest.vcf.parse import KEPT
 from genospark.upkeep.genotype_chunks import bed_rows, bim_lines, vcf_lines
 
 _SITE = ["names", "qual", "filters"]
-_PARTITION_BYTES = 32 << 20
+_PARTITION_BYTES = 4 << 20
 _TBI_BASES = 1 << 29
 _PIECES = ".pieces"
 NAME = "genotypes"
