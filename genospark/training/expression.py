@@ -16,7 +16,7 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
-from genospark.features.batches import bounded_batches
+from genospark.core.batches import bounded_batches
 from genospark.features.expression_specification import from_tables
 from genospark.features.expression_vectors import row_bytes
 from genospark.models.bundle import Bundle
