@@ -39,7 +39,7 @@ class FstSums:
     Attributes:
         numerator: Of Fst.
         denominator: Of Fst.
-        n_variants: Variants at which both have enough alleles.
+        n_variants: Variants at which both have enough alleles, and not all of them the same one.
     """
 
     numerator: Doubles
@@ -63,12 +63,12 @@ class FstSums:
         square = (p**2 - within).T @ enough
         product = p.T @ p
         single = p.T @ enough
-        return cls(square + square.T - 2 * product, single + single.T - 2 * product, np.rint(enough.T @ enough).astype(np.int64))
+        alike = [fixed.T @ fixed for fixed in (enough * (p == allele) for allele in (0, 1))]
+        n_variants = np.rint(enough.T @ enough - alike[0] - alike[1]).astype(np.int64)
+        return cls(square + square.T - 2 * product, single + single.T - 2 * product, n_variants)
 
     def __add__(self, other: FstSums) -> FstSums:
-        return FstSums(
-            self.numerator + other.numerator, self.denominator + other.denominator, self.n_variants + other.n_variants
-        )
+        return FstSums(self.numerator + other.numerator, self.denominator + other.denominator, self.n_variants + other.n_variants)
 
     @property
     def fst(self) -> Doubles:

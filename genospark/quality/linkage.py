@@ -134,7 +134,7 @@ class Pruner:
 
     def _settle(self, end: int) -> None:
         """Takes linked variants out of the window; only new ones are linked with any that is left."""
-        pairs = {}
+        pairs: dict[int, list[int]] = {}
         for new in range(max(self._end, self._first), end):
             for one in self._before.pop(new, ()):
                 if one >= self._first:

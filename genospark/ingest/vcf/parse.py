@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from genospark.core.calls import SAMPLE_BLOCK, Bytes, packed_bytes
+from genospark.core.tallies import TALLIES, Tallies, statistics, tally
 from genospark.ingest.vcf.chunks import Chunk, read_chunks
 from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out, refusal
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
 from genospark.ingest.vcf.lines import Ints, Lines, find_lines
 from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
-from genospark.ingest.vcf.tallies import TALLIES, Tallies, statistics, tally
 
 BLOCK = pa.struct([("calls", pa.binary()), ("haploid", pa.binary()), *((name, pa.int32()) for name in TALLIES)])
 PARSED_SCHEMA = pa.schema(
