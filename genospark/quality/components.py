@@ -115,7 +115,8 @@ def _components(run: Run, config: QcComponentsConfig, rows: DataFrame, cohort: C
         def matrix(batch: pa.RecordBatch) -> NDArray[Any]:
             total = np.zeros((n, n))
             for _, calls in _standardised(batch, width):
-                mine = calls[:, places]
+                # Double precision: sums of few people's calls, which then hardly depend on how variants are dealt to tasks.
+                mine = calls[:, places].astype(float)
                 total += mine.T @ mine
             return total
 
@@ -151,7 +152,7 @@ def _write(run: Run, rows: DataFrame, cohort: Cohort, values: Doubles, vectors: 
         {"sampleId": np.repeat(cohort.people["sampleId"].to_numpy(), count), "component": np.tile(numbers, n), "value": vectors.ravel()}
     )
     run.write("principalComponents", spark.createDataFrame(components, "sampleId string, component int, value double"))
-    width, spread = cohort.layout.width, np.zeros((4 * cohort.layout.width, count), np.float32)
+    width, spread = cohort.layout.width, np.zeros((4 * cohort.layout.width, count))
     spread[cohort.places] = vectors
 
     def squares(batch: pa.RecordBatch) -> NDArray[Any]:

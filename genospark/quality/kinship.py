@@ -118,11 +118,14 @@ def _chunks(cohort: Cohort, sites: SitesConfig, tile: int) -> DataFrame:
         context = TaskContext.get()
         assert context is not None
         chunk = context.partitionId() << 32
+        waiting: list[Bytes] = []
         for batch in batches:
-            packed = layout.side_by_side(batch.column("blocks"))
-            for i in range(0, len(packed), _CHUNK):
-                yield rows(packed[i : i + _CHUNK], chunk)
-                chunk += 1
+            waiting.append(layout.side_by_side(batch.column("blocks")))
+            if sum(map(len, waiting)) >= _CHUNK:
+                yield rows(np.concatenate(waiting), chunk)
+                waiting, chunk = [], chunk + 1
+        if waiting:
+            yield rows(np.concatenate(waiting), chunk)
 
     return cohort.rows(sites).mapInArrow(work, _CHUNKS)
 
