@@ -88,26 +88,30 @@ def tally_people(packed: Bytes, haploid: NDArray[np.bool_], haploid_rows: Counts
     def add(name: str, values: Counts) -> None:
         people[:, COUNTED.index(name)] += values
 
+    gaps = count_codes(packed, 4 * packed.shape[1])[:, 2] > 0
     for kind, suffix in ((AUTOSOME, ""), (X, "X"), (Y, "Y"), (OTHER, "Other")):
         rows = sites.kind == kind
         totals[TOTALS.index(f"variants{suffix}")] = rows.sum()
-        add(f"missing{suffix}", carriers(packed[rows], MISSING))
+        add(f"missing{suffix}", carriers(packed[rows & gaps], MISSING))
         if kind in (AUTOSOME, X):
             totals[TOTALS.index(f"expectedHet{suffix}")] = expected[rows].sum()
-            add(f"het{suffix}", carriers(packed[rows], 1))
-            add(f"missingExpectedHet{suffix}", _at_missing(packed[rows], expected[rows]))
+            add(f"missingExpectedHet{suffix}", _at_missing(packed[rows & gaps], expected[rows & gaps]))
+    add("hetX", carriers(packed[sites.kind == X], 1))
     autosomal = sites.kind == AUTOSOME
-    add("homAlt", carriers(packed[autosomal], 2))
-    for number, name in ((1, "transitions"), (2, "transversions")):
+    for number, name in ((0, None), (1, "transitions"), (2, "transversions")):
         rows = autosomal & (sites.substitution == number)
-        add(name, carriers(packed[rows], 1) + carriers(packed[rows], 2))
+        one, two = carriers(packed[rows], 1), carriers(packed[rows], 2)
+        add("het", one)
+        add("homAlt", two)
+        if name:
+            add(name, one + two)
     add("singletons", carriers(packed[autosomal & sites.singleton], 1))
     if len(haploid_rows):
         # One copy of one allele is no heterozygous call.
-        one = haploid & (unpack(packed[haploid_rows], haploid.shape[1]) == 1)
+        alone = haploid & (unpack(packed[haploid_rows], haploid.shape[1]) == 1)
         for kind, suffix in ((AUTOSOME, ""), (X, "X")):
-            add(f"het{suffix}", -one[sites.kind[haploid_rows] == kind].sum(axis=0))
-        add("homAlt", one[sites.kind[haploid_rows] == AUTOSOME].sum(axis=0))
+            add(f"het{suffix}", -alone[sites.kind[haploid_rows] == kind].sum(axis=0))
+        add("homAlt", alone[sites.kind[haploid_rows] == AUTOSOME].sum(axis=0))
     return people, totals
 
 
@@ -115,10 +119,8 @@ def _at_missing(packed: Bytes, weights: Counts) -> Counts:
     """Sum of the weights of the variants at which each person's call is missing."""
     places = 4 * packed.shape[1]
     found = np.zeros(places, np.int64)
-    gaps = np.flatnonzero(count_codes(packed, places)[:, 2])
-    for i in range(0, len(gaps), _EACH):
-        rows = gaps[i : i + _EACH]
-        row, place = np.nonzero(unpack(packed[rows], places) == MISSING)
+    for i in range(0, len(packed), _EACH):
+        row, place = np.nonzero(unpack(packed[i : i + _EACH], places) == MISSING)
         # So few of so small numbers that double precision holds the sums.
-        found += np.bincount(place, weights[rows][row], places).astype(np.int64)
+        found += np.bincount(place, weights[i : i + _EACH][row], places).astype(np.int64)
     return found
