@@ -15,8 +15,8 @@ from genospark.quality.contigs import AUTOSOME, OTHER, X, Y
 from genospark.quality.packed import Doubles
 
 COUNTED = (
-    "missing", "het", "homAlt", "missingExpectedHet", "transitions", "transversions", "singletons",
-    "missingX", "hetX", "missingExpectedHetX", "missingY", "missingOther",
+    "missing", "het", "homAlt", "missingExpectedHet", "hetUnexpected", "transitions", "transversions", "singletons",
+    "missingX", "hetX", "missingExpectedHetX", "hetUnexpectedX", "missingY", "missingOther",
 )  # fmt: skip
 """What is counted of each person; of autosomes where nothing else is said."""
 TOTALS = ("variants", "expectedHet", "variantsX", "expectedHetX", "variantsY", "variantsOther")
@@ -78,7 +78,7 @@ def tally_people(packed: Bytes, haploid: NDArray[np.bool_], haploid_rows: Counts
         sites: What is known of the variants.
 
     Returns:
-        ``COUNTED`` of each person, (4 x bytes, 12), and ``TOTALS``, (6,).
+        ``COUNTED`` of each person, (4 x bytes, counts), and ``TOTALS``, (6,).
     """
     people = np.zeros((4 * packed.shape[1], len(COUNTED)), np.int64)
     totals = np.zeros(len(TOTALS), np.int64)
@@ -96,6 +96,7 @@ def tally_people(packed: Bytes, haploid: NDArray[np.bool_], haploid_rows: Counts
         if kind in (AUTOSOME, X):
             totals[TOTALS.index(f"expectedHet{suffix}")] = expected[rows].sum()
             add(f"missingExpectedHet{suffix}", _at_missing(packed[rows & gaps], expected[rows & gaps]))
+            add(f"hetUnexpected{suffix}", carriers(packed[rows & (expected == 0)], 1))
     add("hetX", carriers(packed[sites.kind == X], 1))
     autosomal = sites.kind == AUTOSOME
     for number, name in ((0, None), (1, "transitions"), (2, "transversions")):

@@ -128,8 +128,8 @@ def quality(people: pd.DataFrame, counts: NDArray[np.int64], totals: NDArray[np.
             "tiTvRatio": _ratio(of["transitions"], of["transversions"]),
             "nSingletons": of["singletons"],
             "expectedHet": expected,
-            "inbreeding": 1 - _ratio(of["het"], expected),
-            "inbreedingX": 1 - _ratio(of["hetX"], expected_x),
+            "inbreeding": 1 - _ratio(of["het"] - of["hetUnexpected"], expected),
+            "inbreedingX": 1 - _ratio(of["hetX"] - of["hetUnexpectedX"], expected_x),
             "callRateY": 1 - _ratio(of["missingY"], total["variantsY"]),
             "sex": people["sex"],
         }

@@ -44,7 +44,12 @@ SAMPLE_QUALITY = Table(
         Column("tiTvRatio", "double", "nTransitions / nTransversions", nullable=True),
         Column("nSingletons", "bigint", "autosomal alternate alleles that nobody else has, in one copy"),
         Column("expectedHet", "double", "heterozygous calls that Hardy-Weinberg proportions would have"),
-        Column("inbreeding", "double", "inbreeding coefficient F: 1 - nHet / expectedHet", nullable=True),
+        Column(
+            "inbreeding",
+            "double",
+            "inbreeding coefficient F: 1 - observed / expected heterozygous calls, where founders vary",
+            nullable=True,
+        ),
         Column("inbreedingX", "double", "the same on X outside the pseudoautosomal regions: near 1 for men, 0 for women", nullable=True),
         Column("callRateY", "double", "share of Y's variants outside the pseudoautosomal regions with a call", nullable=True),
         Column("sex", "tinyint", "1 male, 2 female, as the pedigree says", nullable=True),
