@@ -198,7 +198,7 @@ def test_sexes_by_x_and_y(spark: SparkSession, tmp_path: Path) -> None:
     rows = found.warehouse.read("sampleQuality").toPandas().set_index("sampleId").loc[samples["sampleId"]]
     assert rows["inferredSex"].tolist() == sexes
     assert rows["callRateY"].tolist() == [1.0 if sex == 1 else 0.0 for sex in sexes]
-    assert [list(reasons) for reasons in rows["reasons"]] == [["sex"], *[[]] * 39]
+    assert ["sex" in reasons for reasons in rows["reasons"]] == [True, *[False] * 39]
     qc_variants(QcVariantsConfig(warehouse=warehouse), spark)
     on_x = found.warehouse.read("variantQuality").where("contigName = 'X'")
     assert on_x.count() == 300
