@@ -128,6 +128,9 @@ def _nearly(name: str, local: DataFrame, cluster: DataFrame) -> Finding:
             # A value where the other has none is infinitely far.
             apart = f.coalesce(f.abs(mine - other) / f.greatest(f.abs(mine), f.lit(1.0)), f.lit(float("inf")))
             apart = f.when(mine.eqNullSafe(other), 0.0).otherwise(apart)
+        elif kind == "array<double>":
+            apart = f.array_max(f.zip_with(mine, other, lambda one, two: f.abs(one - two) / f.greatest(f.abs(one), f.lit(1.0))))
+            apart = f.when(mine.eqNullSafe(other), 0.0).otherwise(f.coalesce(apart, f.lit(float("inf"))))
         differing += [f.sum((~mine.eqNullSafe(other)).cast("int")).alias(column), f.max(apart).alias(f"{column} apart")]
     found = both.agg(f.count("*").alias("rows"), *differing).first()
     assert found is not None

@@ -39,7 +39,7 @@ class PipelineConfig(Settings):
 def demo_config(warehouse: str) -> PipelineConfig:
     """The demo: every stage at its defaults, on a simulated cohort."""
     files = f"{absolute(warehouse)}/input"
-    roles = {"phenotypes": "phenotypes.tsv", "covariates": "covariates.tsv", "pedigree": "pedigree.ped"}
+    roles = {"phenotypes": "phenotypes.tsv", "covariates": "covariates.tsv", "pedigree": "pedigree.ped", "populations": "truth/people.tsv"}
     genes = {"genes": "genes.gtf.gz", "regulators": "regulators.tsv", "terms": "gene_terms.tsv"}
     settings: dict[str, dict[str, Any]] = {
         "ingest-vcf": {"inputs": [f"{files}/genotypes.vcf.gz"]},

@@ -82,10 +82,10 @@ STAGES = {
         ),
         Stage(
             "ingest-phenotypes",
-            "labels, covariates, pedigree -> phenotypes, covariates, pedigree",
+            "labels, covariates, pedigree, populations -> phenotypes, covariates, pedigree, populations",
             "genospark.ingest.phenotypes:ingest_phenotypes",
             "IngestPhenotypesConfig",
-            f"[ROLE=]FILE with ROLE phenotypes (where none is given), covariates or pedigree{_FILES}",
+            f"[ROLE=]FILE with ROLE phenotypes (where none is given), covariates, pedigree or populations{_FILES}",
             options=_BATCH,
         ),
         Stage(
@@ -103,6 +103,17 @@ STAGES = {
             f"BAM file{_FILES}",
             options=_BATCH,
         ),
+        Stage("qc variants", "variants -> variantQuality", "genospark.quality.variants:qc_variants", "QcVariantsConfig"),
+        Stage("qc samples", "genotypes -> sampleQuality", "genospark.quality.samples:qc_samples", "QcSamplesConfig"),
+        Stage("qc prune", "genotypes -> prunedVariants", "genospark.quality.prune:qc_prune", "QcPruneConfig"),
+        Stage("qc kinship", "genotypes -> kinship", "genospark.quality.kinship:qc_kinship", "QcKinshipConfig"),
+        Stage(
+            "qc components",
+            "genotypes -> principalComponents, componentVariances, componentLoadings",
+            "genospark.quality.components:qc_components",
+            "QcComponentsConfig",
+        ),
+        Stage("qc fst", "genotypes, populations -> populationFst", "genospark.quality.fst:qc_fst", "QcFstConfig"),
         Stage(
             "build-features expression",
             "people -> expressionFeatures, expressionExamples",

@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 from scipy.stats import hypergeom
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support import ROOT
 
+from genospark.core import crosswalk
 from genospark.core.config import load
 from genospark.core.storage import Warehouse
 from genospark.pipeline import PipelineConfig, run_stages
@@ -57,7 +57,7 @@ def test_diseases_simulated_on_real_people_are_found_again(
 
 @pytest.mark.slow
 def test_the_main_job_runs_on_1000_genomes(shared_data: Path, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its AUCs against a plain cross-validated fit on expression alone. Sex, too, shows in the expression of chromosome 22."""
+    """Its AUCs against a plain fit of the same training people on expression alone. Sex, too, shows in the expression of chromosome 22."""
     files = shared_data / "cohort-1000g-chr22"
     bed = pd.read_csv(files / "expression.lcl.chr22.bed.gz", sep="\t")
     expression = np.log1p(bed.iloc[:, 6:].T.to_numpy(float))
@@ -72,10 +72,13 @@ def test_the_main_job_runs_on_1000_genomes(shared_data: Path, spark: SparkSessio
     assert scores.where("expressionCoverage > 0").select("sampleId").distinct().count() == 358
     assert scores.where("variantCoverage < 1 or riskProbability not between 0 and 1").count() == 0
     metrics = {(row["target"], row["model"]): row for row in warehouse.read("metrics").where("split = 'test'").collect()}
+    names = crosswalk.read(f"{tmp_path}-crosswalk")
+    split = {names[row["sampleId"]]: row["split"] for row in warehouse.read("riskExamples").select("sampleId", "split").collect()}
+    side = people.index.map(split)
     for disease, is_case in (("finnish", people["Population"] == "FIN"), ("female", people["Gender"] == 2)):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, l1_ratio=1.0, solver="liblinear"))
-        folds = StratifiedKFold(10, shuffle=True, random_state=0)
-        expected = cross_val_score(model, expression, is_case, cv=folds, scoring="roc_auc").mean()
+        model.fit(expression[side == "train"], is_case[side == "train"])
+        expected = roc_auc_score(is_case[side == "test"], model.decision_function(expression[side == "test"]))
         found = metrics[disease, "default"]
-        assert expected > 0.7
+        assert expected > 0.6
         assert found["valueLow"] < expected < found["valueHigh"]

@@ -8,17 +8,19 @@ import pandas as pd
 import pytest
 from support import Cohort
 
+from genospark.core.storage import Warehouse
 from genospark.pipeline import run_stages
 from genospark.schema import TABLES
 
 
 def _content(cohort: Cohort) -> dict[str, pd.DataFrame]:
+    warehouse = Warehouse(cohort.warehouse.spark, str(cohort.path))
     tables = {}
     for name in TABLES:
-        if name != "runs":
-            frame = type(cohort.warehouse)(cohort.warehouse.spark, str(cohort.path)).read(name).toPandas()
-            text = frame.map(repr)
+        if name != "runs" and warehouse.has(name):
+            text = warehouse.read(name).toPandas().map(repr)
             tables[name] = text.sort_values(list(text.columns)).reset_index(drop=True)
+    assert {TABLES[name].stage for name in tables} == set(cohort.config.stages) - {"simulate"}
     return tables
 
 

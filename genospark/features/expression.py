@@ -7,11 +7,11 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from genospark.core.batches import bounded_batches
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features import normalise_rows
-from genospark.features.batches import bounded_batches
 from genospark.features.expression_config import BuildExpressionFeaturesConfig
 from genospark.features.expression_fit import fit
 from genospark.features.expression_specification import to_rows

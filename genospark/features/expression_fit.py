@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from genospark.core.batches import bounded_batches
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features import cis, normalise_fit
-from genospark.features.batches import bounded_batches
 from genospark.features.builds import check_shared
 from genospark.features.dense import scatter, transformed
 from genospark.features.expression_config import BuildExpressionFeaturesConfig

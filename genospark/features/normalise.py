@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from genospark.core.batches import bounded_batches
 from genospark.errors import TableError
-from genospark.features.batches import bounded_batches
 from genospark.features.dense import check_not_negative, scatter
 from genospark.models.normaliser import SCALES, Context, Normaliser
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
-from genospark.features.batches import bounded_batches
+from genospark.core.batches import bounded_batches
 from genospark.features.components import gene_components
 from genospark.features.dense import check_not_negative, scatter
 from genospark.features.normalise import by_context, check_counts, profiles

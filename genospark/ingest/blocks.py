@@ -14,9 +14,9 @@ from pyspark.sql import functions as f
 
 from genospark.core.blocks import gather, gather_field
 from genospark.core.calls import MISSING, NO_DOSAGE, SAMPLE_BLOCK, Bytes, pack, packed_rows, unpack
+from genospark.core.tallies import TALLIES
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.parse import BLOCK, KEPT, PARSED_SCHEMA, block_columns
-from genospark.ingest.vcf.tallies import TALLIES
 
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
 TALLY_SUMS = list(TALLIES)

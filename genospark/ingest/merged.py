@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from genospark.core.tallies import Tallies, statistics
 from genospark.ingest.blocks import KEY, TALLY_SUMS
 from genospark.ingest.vcf import PARSED_SCHEMA
-from genospark.ingest.vcf.tallies import Tallies, statistics
 
 SITE = ["end", "names", "qual", "filters", "splitFromMultiAllelic"]
 """What a file says of a variant, beside its key and the calls."""

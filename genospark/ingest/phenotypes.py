@@ -1,4 +1,4 @@
-"""Stage ``ingest-phenotypes``: labels, covariates and pedigree to ``phenotypes``, ``covariates`` and ``pedigree``."""
+"""Stage ``ingest-phenotypes``: labels, covariates, pedigree and populations to tables of these names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genospark.ingest.roles import by_role
 from genospark.ingest.tabular import numbers, read_table, read_text, refuse_values, require, unique
 from genospark.schema import table
 
-ROLES = ("phenotypes", "covariates", "pedigree")
+ROLES = ("phenotypes", "covariates", "pedigree", "populations")
 # How the first column of a pedigree with a header may be called, where no # says that it is one.
 _FAMILY_NAMES = (b"fid", b"familyid", b"family_id", b"family")
 PED_COLUMNS = ["familyId", "sampleId", "fatherId", "motherId", "sex"]
@@ -45,17 +45,19 @@ class IngestPhenotypesConfig(BatchConfig):
     """Settings of ``ingest-phenotypes``.
 
     Attributes:
-        inputs: ``role=path`` entries; the role is phenotypes, covariates or pedigree, and phenotypes where none is given.
-        sample_column: Column of the person in phenotype and covariate files.
+        inputs: ``role=path`` entries; the role is phenotypes, covariates, pedigree or populations, and phenotypes where none is given.
+        sample_column: Column of the person in phenotype, covariate and population files.
+        population_column: Column of the population in these last.
         targets: Diseases made from columns of the phenotype file; where empty, every column but the person is one, of 0, 1 and NA.
     """
 
     sample_column: str = "sampleId"
+    population_column: str = "population"
     targets: dict[str, Target] = {}
 
 
 def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> str:
-    """Reads labels, and covariates and pedigree where they are given; tables of roles that are not given stay as they are.
+    """Reads what is given of labels, covariates, pedigree and populations; tables of roles that are not given stay as they are.
 
     Returns:
         The run's id.
@@ -65,7 +67,7 @@ def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> st
         ConfigError: An input's role is not known.
     """
     people = People(config)
-    roles = by_role(config.inputs, ROLES, needed=("phenotypes",))
+    roles = by_role(config.inputs, ROLES, needed=ROLES)
     warehouse = Warehouse(spark, config.warehouse)
     return run_about_people("ingest-phenotypes", config, warehouse, people, lambda run: _ingest(run, config, roles, people), roles)
 
@@ -77,8 +79,10 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
         frames = [rejects.read(path, partial(reader, path)) for path in roles[role]]
         return _joined(frames, roles[role], key)
 
-    labels = read("phenotypes", ["sampleId", "disease"], lambda path, without: read_labels(path, config, without))
-    written = [("phenotypes", labels, "sampleId string, disease string, label tinyint")]
+    written = []
+    if "phenotypes" in roles:
+        labels = read("phenotypes", ["sampleId", "disease"], lambda path, without: read_labels(path, config, without))
+        written.append(("phenotypes", labels, "sampleId string, disease string, label tinyint"))
     if "covariates" in roles:
         covariates = read(
             "covariates", ["sampleId", "covariate"], lambda path, without: read_covariates(path, config.sample_column, without)
@@ -87,14 +91,18 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
     if "pedigree" in roles:
         pedigree = read("pedigree", ["sampleId"], read_pedigree)
         written.append(("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
+    if "populations" in roles:
+        populations = read("populations", ["sampleId"], lambda path, without: read_populations(path, config, without))
+        written.append(("populations", populations, "sampleId string, population string"))
     for name, frame, schema in written:
         for column in (column for column in PED_COLUMNS[:4] if column in frame):
             known = frame[column].notna()
             frame.loc[known, column] = people.named(frame.loc[known, column])
         _write(run, config, name, frame, schema)
     rejects.publish(run)
-    counts = labels.groupby("disease")["label"].agg(["sum", "count"])
-    run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
+    if "phenotypes" in roles:
+        counts = labels.groupby("disease")["label"].agg(["sum", "count"])
+        run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
 
 
 def _write(run: Run, config: IngestPhenotypesConfig, name: str, frame: pd.DataFrame, schema: str) -> None:
@@ -169,6 +177,20 @@ def read_covariates(path: Path, sample_column: str, without: frozenset[int] = fr
     names = [name for name in frame.columns if name != sample_column]
     wide = pd.DataFrame(numbers(frame, names, path), columns=names)
     return _long(wide, frame[sample_column], "covariate", "covariateValue")
+
+
+def read_populations(path: Path, config: IngestPhenotypesConfig, without: frozenset[int] = frozenset()) -> pd.DataFrame:
+    """Known populations: columns sampleId, population; the lines of some numbers are left out.
+
+    Raises:
+        InputError: A column is missing.
+        RecordError: A person is missing or stands twice.
+    """
+    frame = read_table(path, without=without)
+    require(frame, [config.sample_column, config.population_column], path)
+    unique(frame, [config.sample_column], path)
+    known = frame[[config.sample_column, config.population_column]].dropna()
+    return known.set_axis(["sampleId", "population"], axis=1)
 
 
 def read_pedigree(path: Path, without: frozenset[int] = frozenset()) -> pd.DataFrame:

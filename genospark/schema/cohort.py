@@ -147,3 +147,16 @@ PEDIGREE = Table(
     stage="ingest-phenotypes",
     parts="batch",
 )
+
+POPULATIONS = Table(
+    "populations",
+    "one row per person whose population is known",
+    ("sampleId",),
+    (
+        SAMPLE_ID,
+        Column("population", "string", "population, as named in the input file"),
+        RUN_ID,
+    ),
+    stage="ingest-phenotypes",
+    parts="batch",
+)

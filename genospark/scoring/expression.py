@@ -11,10 +11,10 @@ from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from genospark.core.batches import bounded_batches
 from genospark.core.config import StageConfig
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.features.batches import bounded_batches
 from genospark.features.builds import too_few
 from genospark.features.expression_vectors import row_bytes, vectors
 from genospark.models.bundle import Bundle

@@ -77,9 +77,9 @@ def write_reads(
     regions = [(contigs[region.contig].name, region.start, region.stop) for region in covered_regions(config, contigs)]
     (files.reads / "regions.bed").write_text("".join(f"{name}\t{start}\t{stop}\n" for name, start, stop in regions))
     rows = []
-    for person in chosen.tolist():
+    for number, person in enumerate(chosen.tolist(), 1):
         sample_id = people.sample_ids[person]
-        progress(f"reads of {sample_id}")
+        progress(f"reads of person {number} of {len(chosen)}")
         path = files.reads / f"{sample_id}.bam"
         write_bam(path, contigs, sample_id, reads_of(config, contigs, person, sample_id))
         rows.append((sample_id, path.relative_to(files.reference.parent)))

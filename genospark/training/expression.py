@@ -12,11 +12,11 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from genospark.core.batches import bounded_batches
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
-from genospark.features.batches import bounded_batches
 from genospark.features.expression_specification import from_tables
 from genospark.features.expression_vectors import row_bytes
 from genospark.models.bundle import Bundle

@@ -21,10 +21,10 @@ from pyspark.sql import functions as f
 
 from genospark import __version__
 from genospark.core import crosswalk, paths
+from genospark.core.batches import bounded_batches
 from genospark.core.calls import packed_bytes
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse
-from genospark.features.batches import bounded_batches
 from genospark.ingest.blocks import KEY
 from genospark.ingest.plink.bed import MAGIC, VARIANT_MAJOR
 from genospark.ingest.vcf import bgzf

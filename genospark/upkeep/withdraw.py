@@ -26,6 +26,8 @@ from genospark.upkeep.lineage import made_from
 _BLOCKS = ("samples", "genotypes")
 # Columns that may name somebody else; a family without a name of its own has that of one of its people.
 _PARENTS, _FAMILY = ("fatherId", "motherId"), "familyId"
+# A row about two people goes with either.
+_RELATIVE = "relativeId"
 
 
 class WithdrawConfig(NamingConfig):
@@ -111,6 +113,8 @@ def _withdraw(run: Run, path: Path, people: list[str], crosswalks: list[str]) ->
     for part in found:
         if table(part).name not in _BLOCKS:
             left = warehouse.read_parts([part]).drop("runId").join(names, "sampleId", "leftanti")
+            if _RELATIVE in left.columns:
+                left = left.where(~f.col(_RELATIVE).isin(people))
             for parent in (column for column in _PARENTS if column in left.columns):
                 left = left.withColumn(parent, f.when(~f.col(parent).isin(people), f.col(parent)))
             if _FAMILY in left.columns:
@@ -126,6 +130,6 @@ def _withdraw(run: Run, path: Path, people: list[str], crosswalks: list[str]) ->
 def _naming(rows: DataFrame, people: list[str]) -> DataFrame:
     """Rows in which somebody else is named."""
     named = f.lit(False)
-    for column in (name for name in (*_PARENTS, _FAMILY) if name in rows.columns):
+    for column in (name for name in (*_PARENTS, _FAMILY, _RELATIVE) if name in rows.columns):
         named = named | f.col(column).isin(people)
     return rows.where(named)

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from genospark.core.calls import NO_DOSAGE, SAMPLE_BLOCK, Bytes, packed_bytes
+from genospark.core.tallies import TALLIES, Tallies, statistics, tally
 from genospark.ingest.vcf.chunks import Chunk, read_chunks
 from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out, refusal
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
 from genospark.ingest.vcf.lines import Ints, Lines, find_lines
 from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
-from genospark.ingest.vcf.tallies import TALLIES, Tallies, statistics, tally
 
 KEPT = ("dosage", "phase")
 """Packed columns beside the calls, where they are asked for."""

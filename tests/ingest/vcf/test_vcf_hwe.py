@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genospark.ingest.vcf.hwe import hwe_p_values
+from genospark.core.hwe import hwe_p_values
 
 
 def by_definition(hom_ref: int, het: int, hom_alt: int) -> float:

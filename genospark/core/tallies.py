@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from genospark.core.calls import MISSING, Bytes, count_codes, unpack
-from genospark.ingest.vcf.hwe import hwe_p_values
+from genospark.core.hwe import hwe_p_values
 
 Ints = npt.NDArray[np.int64]
 
