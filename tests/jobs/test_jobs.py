@@ -50,7 +50,12 @@ MAIN: tuple[dict[str, tuple[str, ...]], ...] = (
     {"ingest-phenotypes": ("phenotypes", "covariates", "pedigree"), "train risk": ("metrics/risk",)},
 )
 OTHERS: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"simulate": (), "qc samples": ("sampleQuality",), "ingest-reads": ("readWindows", "referenceContigs"), "score variants": ("variantCalls",)},
+    {
+        "simulate": (),
+        "qc samples": ("sampleQuality",),
+        "ingest-reads": ("readWindows", "referenceContigs"),
+        "score variants": ("variantCalls",),
+    },
     {"ingest-expression": ("expression",), "ingest-genes": ("genes", "geneTerms"), "infer-network": ("regulatoryEdges",)},
 )
 
