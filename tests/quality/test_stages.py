@@ -200,7 +200,7 @@ def test_sexes_by_x_and_y(spark: SparkSession, tmp_path: Path) -> None:
     assert rows["callRateY"].tolist() == [1.0 if sex == 1 else 0.0 for sex in sexes]
     assert ["sex" in reasons for reasons in rows["reasons"]] == [True, *[False] * 39]
     qc_variants(QcVariantsConfig(warehouse=warehouse), spark)
-    on_x = found.warehouse.read("variantQuality").where("contigName = 'X'")
+    on_x = Warehouse(spark, warehouse).read("variantQuality").where("contigName = 'X'")
     assert on_x.count() == 300
     (tmp_path / "sex").write_text("".join(f"{person}\t{person}\t{sex}\n" for person, sex in zip(people, sexes, strict=True)))
     out = plink1(tmp_path / "o", "--vcf", tmp_path / "x.vcf", "--double-id", "--update-sex", tmp_path / "sex", "--check-sex")
