@@ -48,10 +48,13 @@ bench-geuvadis: $(READY)  ## AUC on real genotypes and expression, diseases simu
 bench-insight: $(READY)  ## gene function and regulatory network where the truth is known, into benchmarks/results
 	$(BIN)/python benchmarks/insight.py
 
+bench-ingest: $(READY)  ## time, memory and disk of ingest beside plink2, bcftools, Hail and bio2zarr, into benchmarks/results
+	$(BIN)/python benchmarks/ingest.py
+
 bench-variants: $(READY)  ## calls of unseen people beside bcftools and freebayes, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
 
-PEERS := bcftools samtools tabix freebayes bwa art-nextgen-simulation-tools
+PEERS := bcftools samtools tabix plink2 plink1.9 freebayes bwa art-nextgen-simulation-tools
 peers:  ## programs that benchmarks compare with (Debian packages; needs root)
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; \
 	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS); \
@@ -64,4 +67,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-variants peers docs lock
