@@ -26,7 +26,7 @@ def warehouse(spark: SparkSession, tmp_path: Path) -> Warehouse:
 def _genotypes(spark: SparkSession, starts: range) -> DataFrame:
     rows = spark.createDataFrame(
         [(contig, start, start + 1, "A", ["C"], 0) for contig in CONTIGS for start in starts], f"{COLUMNS}"
-    ).withColumns({"calls": f.lit(b"x"), "haploid": f.lit(None).cast("binary")})
+    ).withColumns({"calls": f.lit(b"x"), **{name: f.lit(None).cast("binary") for name in ("haploid", "dosage", "phase")}})
     counts = ("nCalled", "nHet", "nHomAlt", "nHaploid", "nHaploidAlt")
     return rows.withColumns({name: f.lit(1) for name in counts})
 

@@ -105,8 +105,9 @@ def test_kinship(cohort: Cohort, prefix: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(both[mine], both[other], rtol=1e-5, atol=1e-9)
     pedigree = cohort.table("pedigree").dropna(subset="fatherId")
     parents = {frozenset((row.sampleId, parent)) for row in pedigree.itertuples() for parent in (row.fatherId, row.motherId)}
-    theirs = rows.set_index("pair").loc[list(parents), "kinship"]
-    assert 0.177 < theirs.median() < 0.354
+    # So few variants tell little of one pair: some are below what is written.
+    found = rows.set_index("pair")["kinship"].reindex(list(parents)).fillna(0)
+    assert 0.177 < found.median() < 0.354
 
 
 def test_pruned_variants(cohort: Cohort, prefix: Path, tmp_path: Path) -> None:
