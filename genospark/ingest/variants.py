@@ -85,13 +85,11 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
     files = expand(config.inputs)
     engine = _engine(config, spark)
 
-    def source(splits: list[Piece], people: list[Columns]) -> Source:
-        if engine == "glow":
-            return by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
-        return native(spark, splits, people, config.quarantines, on_reference(config))
+    def glow(splits: list[Piece], people: list[Columns]) -> Source:
+        return by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
 
     headers = [_header(path, config, engine) for path in files]
-    return ingest("ingest-vcf", config, spark, headers, files, source, engine=engine)
+    return ingest("ingest-vcf", config, spark, headers, files, glow if engine == "glow" else None, engine=engine)
 
 
 def _header(path: Path, config: IngestVcfConfig, engine: str) -> VcfHeader | BcfHeader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -203,20 +202,6 @@ class Cohort:
             return genotypes.select(*LOCUS, f.array(block).alias("blocks"))
         grouped = genotypes.groupBy(*KEY).agg(f.min("end").alias("end"), f.collect_list(block).alias("blocks"))
         return grouped.select(*LOCUS, "blocks")
-
-    def packed(self, batch: pa.RecordBatch) -> Bytes:
-        """Calls of a batch of such rows, (variants, bytes)."""
-        return self.layout.side_by_side(batch.column("blocks"))
-
-    def mapped(self, rows: DataFrame, work: Callable[[pa.RecordBatch, Bytes], pa.RecordBatch], schema: str) -> DataFrame:
-        """Rows that `work` makes of batches of such rows and their calls, on Spark's executors."""
-        layout = self.layout
-
-        def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield work(batch, layout.side_by_side(batch.column("blocks")))
-
-        return rows.mapInArrow(each, schema)
 
     def bounded(self) -> AbstractContextManager[None]:
         """Arrow batches of so few variants that what kernels make of them takes little memory; for the actions inside."""
