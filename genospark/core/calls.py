@@ -19,14 +19,15 @@ _EACH = 21
 
 
 def _count_table() -> Counts:
-    codes = np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3
-    counts: Counts = np.zeros(256, np.int64)
+    codes = np.arange(1 << 16)[:, None] >> np.arange(0, 16, 2) & 3
+    counts: Counts = np.zeros(1 << 16, np.int64)
     for code in (1, 2, 3):
         counts += (codes == code).sum(axis=1) << (code - 1) * _EACH
     return counts
 
 
 _COUNTS = _count_table()
+"""Of each two bytes, the people with code 1, 2 and 3, each count in ``_EACH`` bits."""
 _CALLS = (np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3).astype(np.uint8).view("<u4")[:, 0]
 """The four calls of each byte, as one word."""
 
@@ -76,7 +77,9 @@ def count_codes(packed: Bytes, n: int) -> Counts:
     Returns:
         (rows, 3) int64.
     """
-    sums = _COUNTS[packed].sum(axis=1)
+    if packed.shape[1] % 2:
+        packed = np.pad(packed, ((0, 0), (0, 1)), constant_values=0xFF)
+    sums = _COUNTS[np.ascontiguousarray(packed).view("<u2")].sum(axis=1)
     counts: Counts = sums[:, None] >> np.arange(3) * _EACH & (1 << _EACH) - 1
     counts[:, 2] -= 4 * packed.shape[1] - n
     return counts

@@ -6,13 +6,15 @@ all heterozygote counts that are no more probable than the one observed (no mid-
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_WINDOW = 64
-"""Heterozygote counts whose probabilities are summed in one step, for each variant."""
+_WINDOW, _NEXT_WINDOW = 16, 64
+"""Heterozygote counts whose probabilities are summed in a first step, for each variant, and in each that follows."""
 _BLOCK = 1 << 14
 _NEGLIGIBLE = 1e-17
 _TIE = 1e-7
@@ -50,7 +52,7 @@ def _block(hom_ref: Ints, het: Ints, hom_alt: Ints) -> Doubles:
     n, rare = hom_ref + het + hom_alt, 2 * np.minimum(hom_ref, hom_alt) + het
     observed = _log_probability(n, rare, het)
     # Outwards from the observed count, away from the mode: up where the next probability is not larger.
-    up = _ratio(n, rare, het, np.ones_like(het)) <= 1
+    up = _ratio(n, rare, het, upwards=True) <= 1
     outwards = np.where(up, 1, -1)
     lowest = rare % 2
     # Steps of two from the observed count, over the mode, to the last possible count.
@@ -66,25 +68,33 @@ def _block(hom_ref: Ints, het: Ints, hom_alt: Ints) -> Doubles:
 
 def _log_probability(n: Ints, rare: Ints, het: Ints) -> Doubles:
     """Log-probability of ``het`` heterozygotes among ``n`` people with ``rare`` copies of the rarer allele."""
-    # Importing it takes as long as importing all the rest of the engine, and only statistics need it.
-    from scipy.special import gammaln
-
-    hom_rare = (rare - het) / 2
-    given: Doubles = gammaln(n + 1) + gammaln(rare + 1) + gammaln(2 * n - rare + 1) - gammaln(2 * n + 1)
-    ways: Doubles = gammaln(hom_rare + 1) + gammaln(het + 1) + gammaln(n - het - hom_rare + 1)
+    factorial = _log_factorials(int(2 * n.max(initial=0) + 1).bit_length())
+    hom_rare = (rare - het) >> 1
+    given = factorial[n] + factorial[rare] + factorial[2 * n - rare] - factorial[2 * n]
+    ways = factorial[hom_rare] + factorial[het] + factorial[n - het - hom_rare]
     total: Doubles = given + het * np.log(2) - ways
     return total
 
 
-def _ratio(n: Ints, rare: Ints, het: Ints, direction: Ints) -> Doubles:
-    """Probability of ``het + 2 * direction`` heterozygotes divided by that of ``het``; 0 beyond the last possible count."""
+@cache
+def _log_factorials(bits: int) -> Doubles:
+    """Logarithms of the factorials of all numbers of so many bits: looking them up is several times as fast as the gamma function."""
+    logarithms = np.log(np.maximum(np.arange(1 << bits), 1))
+    # The sum of millions would lose digits.
+    return np.cumsum(logarithms, dtype=np.longdouble).astype(np.float64)
+
+
+def _ratio(n: Ints, rare: Ints, het: Ints, upwards: bool) -> Doubles:
+    """Probability of two heterozygotes more, or else two less, divided by that of ``het``; 0 beyond the last possible count."""
     # Beyond the last possible count in either direction, clipping makes the ratio 0 (and never infinite).
     het = np.maximum(het, 0)
     hom_rare = np.maximum(rare - het, 0) / 2
     hom_common = np.maximum(n - het - hom_rare, 0)
-    up = 4 * hom_rare * hom_common / ((het + 2.0) * (het + 1.0))
-    down = het * (het - 1.0) / (4 * (hom_rare + 1) * (hom_common + 1))
-    return np.where(direction > 0, up, down)
+    if upwards:
+        up: Doubles = 4 * hom_rare * hom_common / ((het + 2.0) * (het + 1.0))
+        return up
+    down: Doubles = het * (het - 1.0) / (4 * (hom_rare + 1) * (hom_common + 1))
+    return down
 
 
 def _first_step_below(n: Ints, rare: Ints, het: Ints, direction: Ints, steps: Ints, limit: Doubles) -> Ints:
@@ -101,13 +111,15 @@ def _first_step_below(n: Ints, rare: Ints, het: Ints, direction: Ints, steps: In
 def _tail(n: Ints, rare: Ints, het: Ints, direction: Ints) -> Doubles:
     """Sum of the probabilities from ``het`` on in a direction, relative to that of ``het``."""
     sums, last = np.ones(len(het)), np.ones(len(het))
-    active = np.arange(len(het))
-    while len(active):
-        step = direction[active, None] * 2 * np.arange(_WINDOW)
-        terms = _ratio(n[active, None], rare[active, None], het[active, None] + step, direction[active, None])
-        terms = last[active, None] * np.cumprod(terms, axis=1)
-        sums[active] += terms.sum(axis=1)
-        last[active] = terms[:, -1]
-        het = het + 2 * direction * _WINDOW
-        active = active[last[active] > _NEGLIGIBLE * sums[active]]
+    for sign in (1, -1):
+        active, window = np.flatnonzero(direction == sign), _WINDOW
+        first = het
+        while len(active):
+            counts = first[active, None] + 2 * sign * np.arange(window)
+            terms = np.cumprod(_ratio(n[active, None], rare[active, None], counts, sign > 0), axis=1)
+            terms *= last[active, None]
+            sums[active] += terms.sum(axis=1)
+            last[active] = terms[:, -1]
+            first, window = first + 2 * sign * window, _NEXT_WINDOW
+            active = active[last[active] > _NEGLIGIBLE * sums[active]]
     return sums
