@@ -51,7 +51,7 @@ def gather_field(
     widen: Callable[[pa.BinaryArray], NDArray[Any]],
     columns: NDArray[np.int64],
     missing: int,
-    dtype: type[np.unsignedinteger[Any]] = np.uint8,
+    dtype: Any = np.uint8,
 ) -> NDArray[Any]:
     """What a field of blocks says of chosen people.
 

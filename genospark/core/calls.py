@@ -12,6 +12,8 @@ DOSAGE_UNITS, NO_DOSAGE = 1 << 14, 0xFFFF
 """Of a copy of the alternate allele, as PLINK 2 has them; and what stands where there is no dosage."""
 PHASED, ALTERNATE_FIRST = 1, 2
 """Bits of what is kept of phase."""
+NUMBERS = {"dosage": np.dtype("<u2"), "conditionalQuality": np.dtype("u1"), "depth": np.dtype("<u2"), "alleleDepths": np.dtype("<u4")}
+"""Columns of ``genotypes`` with a number a person, and its type; all its bits are set where nothing is known."""
 SAMPLE_BLOCK = 16384
 """People of one binary."""
 _EACH = 21
@@ -35,6 +37,11 @@ _CALLS = (np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3).astype(np.uint8).vi
 def packed_bytes(n: int) -> int:
     """Bytes that hold the calls of ``n`` people."""
     return -(-n // 4)
+
+
+def nothing(column: str) -> int:
+    """What stands in one of ``NUMBERS`` where nothing is known."""
+    return int(np.iinfo(NUMBERS[column]).max)
 
 
 def pack(codes: Bytes) -> Bytes:

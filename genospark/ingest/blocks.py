@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from genospark.core.blocks import gather, gather_field
-from genospark.core.calls import MISSING, NO_DOSAGE, SAMPLE_BLOCK, Bytes, pack, packed_rows, unpack
+from genospark.core.calls import MISSING, NUMBERS, SAMPLE_BLOCK, Bytes, nothing, pack, packed_rows, unpack
 from genospark.core.tallies import TALLIES
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.parse import BLOCK, KEPT, PARSED_SCHEMA, block_columns
@@ -29,14 +30,14 @@ class Wide:
     Attributes:
         codes: As in ``core.calls``.
         haploid: Which are of one allele.
-        dosage: As in ``Calls``.
         phase: 2 bits as in ``Calls``, one byte each.
+        numbers: As in ``Calls``; only those columns of which something is known.
     """
 
     codes: Bytes
     haploid: NDArray[np.bool_]
-    dosage: NDArray[np.uint16]
     phase: Bytes
+    numbers: dict[str, NDArray[Any]]
 
     @classmethod
     def of(cls, entries: pa.StructArray | pa.RecordBatch, n: int) -> Wide:
@@ -48,22 +49,36 @@ class Wide:
             return entries.column(name) if name in entries.schema.names else pa.nulls(len(entries), pa.binary())
 
         codes = unpack(packed_rows(field("calls").to_pylist()), n)
-        return cls(codes, haploid_bits(field("haploid"), n), dosages(field("dosage"), n), phases(field("phase"), n))
+        kept = {name: numbers(found, n, name) for name in NUMBERS if _any_known(found := field(name))}
+        return cls(codes, haploid_bits(field("haploid"), n), phases(field("phase"), n), kept)
+
+    @classmethod
+    def side_by_side(cls, parts: list[Wide]) -> Wide:
+        """The people of several blocks, one after another."""
+        kept = {
+            name: np.hstack([part.numbers.get(name, np.full(part.codes.shape, nothing(name), NUMBERS[name])) for part in parts])
+            for name in NUMBERS
+            if any(name in part.numbers for part in parts)
+        }
+        return cls(*(np.hstack([getattr(part, name) for part in parts]) for name in ("codes", "haploid", "phase")), kept)
 
     def take(self, columns: NDArray[np.int64]) -> Wide:
         """Some of the people, in another order."""
-        return Wide(self.codes[:, columns], self.haploid[:, columns], self.dosage[:, columns], self.phase[:, columns])
+        kept = {name: values[:, columns] for name, values in self.numbers.items()}
+        return Wide(self.codes[:, columns], self.haploid[:, columns], self.phase[:, columns], kept)
 
     def leave_out(self, columns: NDArray[np.int64]) -> None:
         """Makes all that is known of some people missing."""
-        self.codes[:, columns], self.haploid[:, columns], self.dosage[:, columns], self.phase[:, columns] = MISSING, False, NO_DOSAGE, 0
+        self.codes[:, columns], self.haploid[:, columns], self.phase[:, columns] = MISSING, False, 0
+        for name, values in self.numbers.items():
+            values[:, columns] = nothing(name)
 
     def packed(self) -> Calls:
         """The same, packed."""
         rows = np.flatnonzero(self.haploid.any(axis=1))
         bits = np.packbits(self.haploid[rows], axis=1, bitorder="little")
         phase = pack(np.ascontiguousarray(self.phase)) if self.phase.any() else None
-        return Calls(pack(np.ascontiguousarray(self.codes)), rows, bits, self.dosage if (self.dosage != NO_DOSAGE).any() else None, phase)
+        return Calls(pack(np.ascontiguousarray(self.codes)), rows, bits, phase, self.numbers)
 
 
 def choose(batch: pa.RecordBatch, columns: NDArray[np.int64], n: int) -> pa.RecordBatch:
@@ -81,8 +96,7 @@ def choose(batch: pa.RecordBatch, columns: NDArray[np.int64], n: int) -> pa.Reco
         Wide.of(entries.take(pa.array(np.arange(rows) * per_row + block)), min(SAMPLE_BLOCK, n - block * SAMPLE_BLOCK))
         for block in range(per_row)
     ]
-    whole = Wide(*(np.hstack([getattr(part, field.name) for part in parts]) for field in fields(Wide)))
-    made = block_columns(whole.take(columns).packed(), len(columns))
+    made = block_columns(Wide.side_by_side(parts).take(columns).packed(), len(columns))
     return pa.record_batch(
         [made[field.name].cast(field.type) if field.name in made else batch.column(field.name) for field in PARSED_SCHEMA],
         schema=PARSED_SCHEMA,
@@ -128,9 +142,13 @@ def haploid_bits(bits: pa.BinaryArray, n: int) -> NDArray[np.bool_]:
     return _widened(bits, n, widen, 0, np.uint8).view(bool)
 
 
-def dosages(values: pa.BinaryArray, n: int) -> NDArray[np.uint16]:
-    """(rows, n) dosages; none is known where a row is null."""
-    return _widened(values, n, lambda rows: rows.view("<u2"), NO_DOSAGE, np.uint16)
+def numbers(values: pa.BinaryArray, n: int, column: str) -> NDArray[Any]:
+    """(rows, n) of one of ``NUMBERS``; nothing is known where a row is null."""
+    return _widened(values, n, lambda rows: rows.view(NUMBERS[column]), nothing(column), NUMBERS[column])
+
+
+def _any_known(values: pa.BinaryArray) -> bool:
+    return bool(values.null_count < len(values))
 
 
 def phases(values: pa.BinaryArray, n: int) -> Bytes:
@@ -139,7 +157,7 @@ def phases(values: pa.BinaryArray, n: int) -> Bytes:
 
 
 def _widened(
-    values: pa.BinaryArray, n: int, widen: Callable[[Bytes], NDArray[Any]], missing: int, dtype: type[np.unsignedinteger[Any]]
+    values: pa.BinaryArray, n: int, widen: Callable[[Bytes], NDArray[Any]], missing: int, dtype: np.dtype[Any] | type[np.uint8]
 ) -> NDArray[Any]:
     found = np.full((len(values), n), missing, dtype)
     rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
@@ -152,11 +170,16 @@ def _widened(
 def gather_wide(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Wide:
     """Everything that blocks say of chosen people; see ``core.blocks.gather``."""
 
-    def of(field: str, widen: Callable[[pa.BinaryArray, int], NDArray[Any]], missing: int, dtype: type[Any] = np.uint8) -> NDArray[Any]:
+    def of(field: str, widen: Callable[[pa.BinaryArray, int], NDArray[Any]], missing: int, dtype: Any = np.uint8) -> NDArray[Any]:
         return gather_field(blocks, field, lambda values: widen(values, SAMPLE_BLOCK), columns, missing, dtype)
 
-    haploid = of("haploid", haploid_bits, 0).view(bool)
-    return Wide(gather(blocks, columns), haploid, of("dosage", dosages, NO_DOSAGE, np.uint16), of("phase", phases, 0))
+    haploid, entries = of("haploid", haploid_bits, 0).view(bool), blocks.flatten()
+    kept = {
+        name: of(name, partial(numbers, column=name), nothing(name), dtype)
+        for name, dtype in NUMBERS.items()
+        if _any_known(entries.field(name))
+    }
+    return Wide(gather(blocks, columns), haploid, of("phase", phases, 0), kept)
 
 
 def repacked(batch: pa.RecordBatch, columns: NDArray[np.int64], first: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

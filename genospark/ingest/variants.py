@@ -28,6 +28,7 @@ from genospark.ingest.people import People, run_about_people
 from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.sample_sets import SampleSets, arrange
 from genospark.ingest.vcf import Split, VcfHeader, read_header
+from genospark.ingest.vcf.measured import check_keep
 from genospark.ingest.vcf_landing import Landed, Target, no_repeats
 from genospark.ingest.vcf_rows import REPEATED, Columns, Repeat, Source, Tally, bad_lines, native, repeats, reported
 from genospark.ingest.vcf_rows_glow import by_glow
@@ -65,11 +66,11 @@ class IngestVcfConfig(GenotypesConfig):
     Attributes:
         engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
             tables are the same.
-        keep: What is kept of genotypes beside the calls: ``phase``. Natively read only.
+        keep: What is kept of genotypes beside the calls: ``phase``, and the fields ``GQ``, ``DP`` and ``AD``. Natively read only.
     """
 
     engine: Literal["auto", "native", "glow"] = "native"
-    keep: list[Literal["phase"]] = []
+    keep: list[Literal["phase", "GQ", "DP", "AD"]] = []
 
 
 def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
@@ -93,11 +94,11 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
 
 
 def _header(path: Path, config: IngestVcfConfig, engine: str) -> VcfHeader | BcfHeader:
-    if not is_bcf(path):
-        return replace(read_header(path), keep=tuple(config.keep))
-    if engine == "glow":
+    if (binary := is_bcf(path)) and engine == "glow":
         raise ConfigError(f"{path}: Glow reads no BCF", "take engine native")
-    return replace(read_bcf_header(path), keep=tuple(config.keep))
+    header = read_bcf_header(path) if binary else read_header(path)
+    check_keep(header.path, header.declarations, tuple(config.keep))
+    return replace(header, keep=tuple(config.keep))
 
 
 def ingest(

@@ -29,7 +29,7 @@ from genospark.ingest.vcf_rows import SCHEMA, Columns, Place, Source, check_line
 _CELLS = 1 << 19
 """Genotypes that go from Spark to Python at once."""
 _NO_CALL, _ABSENT = -1, -2
-_PLOIDY = "leave out the record, or such samples (`bcftools view`), or make their genotypes diploid (`bcftools +fixploidy`)"
+_PLOIDY = "take engine native, which keeps such calls as missing and counts them, or make them diploid (`bcftools +fixploidy`)"
 _RAW = pa.schema([*SITE_SCHEMA, ("genotypes", pa.list_(pa.struct([("calls", pa.list_(pa.int32()))])))])
 
 
@@ -106,7 +106,7 @@ def parsed_rows(batch: pa.RecordBatch, n: int, done: int) -> pa.RecordBatch:
     pairs = _pairs(batch, n)
     _check(batch, pairs, n_alternates)
     missing = (pairs[..., 0] == _NO_CALL) | (pairs[..., 1] == _NO_CALL)
-    haploid = (pairs[..., 1] == _ABSENT) & ~missing
+    haploid = pairs[..., 1] == _ABSENT
     codes = (pairs[record] == allele[:, None, None]).sum(axis=2).astype(np.uint8)
     codes[missing[record]] = MISSING
     rows = np.flatnonzero(haploid.any(axis=1)[record])
@@ -138,7 +138,7 @@ def _pairs(batch: pa.RecordBatch, n: int) -> NDArray[np.int32]:
     counts = np.diff(offsets).reshape(len(batch), n)
     if (counts > 2).any():
         record = int((counts > 2).any(axis=1).argmax())
-        what = "a genotype has more than two alleles (ploidy above 2), which cannot be packed yet"
+        what = "a genotype has more than two alleles (ploidy above 2), which calls by Glow have no room for"
         raise InputError(f"{_place(batch, record)}: {what}", _PLOIDY)
     alleles: NDArray[np.int32] = calls.flatten().to_numpy(zero_copy_only=False).astype(np.int32)
     if (counts == 2).all():

@@ -40,7 +40,7 @@ GENOTYPES = Table(
             "binary",
             "2 bits a sample, lowest bits first: copies of the alternate allele 0, 1, 2, or 3 for missing; padded with 3",
         ),
-        Column("haploid", "binary", "1 bit a sample, lowest first: calls of one allele; null where there are none", nullable=True),
+        Column("haploid", "binary", "1 bit a sample, lowest first: calls of one allele, missing ones (`.`) included; null where there are none", nullable=True),
         Column(
             "dosage",
             "binary",
@@ -55,6 +55,25 @@ GENOTYPES = Table(
             "(1|0), 0 for others; null where not kept",
             nullable=True,
         ),
+        Column(
+            "conditionalQuality",
+            "binary",
+            "1 byte a sample: Phred-scaled quality of the call (GQ), rounded; 254 for 254 and more, 255 for missing; null where not kept",
+            nullable=True,
+        ),
+        Column(
+            "depth",
+            "binary",
+            "2 bytes a sample, low byte first: reads at the site (DP); 65534 for 65534 and more, 65535 for missing; null where not kept",
+            nullable=True,
+        ),
+        Column(
+            "alleleDepths",
+            "binary",
+            "2 and 2 bytes a sample, low byte first: reads of the reference and of the alternate allele (AD), each as of `depth`; null "
+            "where not kept",
+            nullable=True,
+        ),
         Column("nCalled", "int", "people of the block with a call"),
         Column("nHet", "int", "of them, diploid with one copy of the alternate allele"),
         Column("nHomAlt", "int", "of them, diploid with two copies of the alternate allele"),
@@ -63,7 +82,7 @@ GENOTYPES = Table(
         RUN_ID,
     ),
     partitions=("contigName",),
-    version=3,
+    version=4,
     stage="ingest-vcf",
     parts="batch",
 )

@@ -17,7 +17,6 @@ from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.ingest.batches import BatchConfig
 from genospark.ingest.blocks import TALLY_SUMS, Wide, with_blocks
-from genospark.ingest.vcf.parse import KEPT
 from genospark.schema import table
 
 # What tables in parts for each batch were before they were in parts.
@@ -92,15 +91,23 @@ def _genotypes_1(rows: DataFrame) -> DataFrame:
 
 def _genotypes_2(rows: DataFrame) -> DataFrame:
     """Version 2 kept nothing beside the calls."""
-    for name in KEPT:
-        rows = rows.withColumn(name, f.lit(None).cast("binary"))
-    return rows
+    return _with_nothing(rows, "dosage", "phase")
+
+
+def _genotypes_3(rows: DataFrame) -> DataFrame:
+    """Version 3 kept neither depths nor qualities."""
+    return _with_nothing(rows, "conditionalQuality", "depth", "alleleDepths")
+
+
+def _with_nothing(rows: DataFrame, *columns: str) -> DataFrame:
+    return rows.withColumns({name: f.lit(None).cast("binary") for name in columns})
 
 
 MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("samples", 1): _samples_1,
     ("genotypes", 1): _genotypes_1,
     ("genotypes", 2): _genotypes_2,
+    ("genotypes", 3): _genotypes_3,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

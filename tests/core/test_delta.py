@@ -13,6 +13,7 @@ from pyspark.sql import functions as f
 
 from genospark.core import ledger
 from genospark.core.storage import Warehouse
+from genospark.ingest.vcf.parse import KEPT
 
 CONTIGS = ["chr1", "HLA*01:01=a", "a b%2F", "é"]
 COLUMNS = "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>, sampleBlock int"
@@ -26,7 +27,7 @@ def warehouse(spark: SparkSession, tmp_path: Path) -> Warehouse:
 def _genotypes(spark: SparkSession, starts: range) -> DataFrame:
     rows = spark.createDataFrame(
         [(contig, start, start + 1, "A", ["C"], 0) for contig in CONTIGS for start in starts], f"{COLUMNS}"
-    ).withColumns({"calls": f.lit(b"x"), **{name: f.lit(None).cast("binary") for name in ("haploid", "dosage", "phase")}})
+    ).withColumns({"calls": f.lit(b"x"), **{name: f.lit(None).cast("binary") for name in ("haploid", *KEPT)}})
     counts = ("nCalled", "nHet", "nHomAlt", "nHaploid", "nHaploidAlt")
     return rows.withColumns({name: f.lit(1) for name in counts})
 

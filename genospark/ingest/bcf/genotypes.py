@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genospark.core.calls import ALTERNATE_FIRST, MISSING, PHASED, Bytes, pack, packed_bytes
-from genospark.ingest.bcf.typed import SIZES, Text, Typed
-from genospark.ingest.vcf.genotypes import Calls
+from genospark.ingest.bcf.typed import FLOAT, SIZES, Text, Typed
+from genospark.ingest.vcf.genotypes import POLYPLOID, Calls
 from genospark.ingest.vcf.lines import Ints
+from genospark.ingest.vcf.measured import OF_ALLELES, UNKNOWN, Measured, no_whole_number
 
 TOO_HIGH = "a genotype has an allele that ALT has not"
-TOO_MANY = "a genotype has more than two alleles (ploidy above 2), which cannot be packed yet"
-_DTYPES = {1: "<i1", 2: "<i2", 3: "<i4"}
+_DTYPES = {1: "<i1", 2: "<i2", 3: "<i4", FLOAT: "<u4"}
+_FLOAT_END = 0x7F800002
 _CODE, _HAPLOID, _PHASE, _WRONG = 3, 4, 3, 32
 _BLOCK_GENOTYPES = 1 << 18
 """Genotypes that are read together."""
@@ -39,6 +41,7 @@ def decode_calls(text: Text, gt: Typed, rows_of: Ints, n_alternates: Ints, n: in
     phase = np.zeros_like(packed) if keep_phase else None
     haploid: list[tuple[Ints, Bytes]] = [(np.zeros(0, np.int64), np.zeros((0, -(-n // 8)), np.uint8))]
     wrong: list[tuple[int, str]] = []
+    n_polyploid = 0
     shapes = np.stack([gt.kind, gt.count, n_alternates], axis=1)
     shapes[gt.count <= 0] = 0
     for kind, count, most in np.unique(shapes, axis=0).tolist() if n else []:
@@ -49,8 +52,10 @@ def decode_calls(text: Text, gt: Typed, rows_of: Ints, n_alternates: Ints, n: in
         for at in range(0, len(which), step):
             block = which[at : at + step]
             values = _values(text, gt.begin[block], n * count, kind).reshape(len(block), n, count)
-            if count > 2 and (more := (values[..., 2:] > _end(kind)).any(axis=(1, 2))).any():
-                wrong += [(record, TOO_MANY) for record in block[more].tolist()]
+            if count > 2 and (more := (values[..., 2:] != _end(kind)).any(axis=2)).any():
+                # The highest allele and a missing one: that is missing, and still has to be an allele of the record.
+                values[more, 0], values[more, 1] = values[more].max(axis=1), 0
+                n_polyploid += int(more.sum())
             for allele in range(1, max(most, 1) + 1):
                 flags = _flags_of(values, kind, allele, most)
                 if allele == 1 and (high := flags.max(axis=1) >= _WRONG).any():
@@ -65,7 +70,57 @@ def decode_calls(text: Text, gt: Typed, rows_of: Ints, n_alternates: Ints, n: in
                     haploid.append((mine[some], np.packbits(one[some], axis=1, bitorder="little")))
     found, bits = (np.concatenate(parts) for parts in zip(*haploid, strict=True))
     order = np.argsort(found)
-    return Calls(packed, found[order], bits[order], phase=phase), wrong
+    warnings = {POLYPLOID: n_polyploid} if n_polyploid else {}
+    return Calls(packed, found[order], bits[order], phase=phase, warnings=warnings), wrong
+
+
+def read_measured(text: Text, name: str, values: Typed, found: Measured) -> list[tuple[int, str]]:
+    """Reads a field beside the calls; see ``vcf.measured``.
+
+    Args:
+        text: Text of the records.
+        name: Field.
+        values: Its values in each record, `count` those of a person; 0 where a record has none.
+        found: Takes them up.
+
+    Returns:
+        The records that are wrong with the reason.
+    """
+    n = found.n
+    wrong: list[tuple[int, str]] = []
+    shapes = np.stack([values.kind, values.count, found.n_alternates], axis=1)
+    shapes[values.count <= 0] = 0
+    for kind, count, most in np.unique(shapes, axis=0).tolist() if n else []:
+        if not count:
+            continue
+        which = np.flatnonzero((shapes == (kind, count, most)).all(axis=1))
+        step = max(1, _BLOCK_GENOTYPES // (n * count))
+        for at in range(0, len(which), step):
+            block = which[at : at + step]
+            raw = _values(text, values.begin[block], n * count, kind).reshape(len(block), n, count)
+            numbers, there = _measured(raw, kind)
+            bad = numbers < UNKNOWN
+            if kind == FLOAT and name != "GQ":
+                bad |= there & (raw.view("<f4") % 1 != 0)
+            n_values = there.sum(axis=2)
+            if name != OF_ALLELES:
+                bad |= (n_values > 1)[..., None]
+            wrong += [(record, no_whole_number(name)) for record in block[bad.any(axis=(1, 2))].tolist()]
+            has_all = n_values == most + 1
+            if name == OF_ALLELES:
+                found.not_kept(~has_all & ~((n_values <= 1) & (numbers[..., 0] == UNKNOWN)))
+            found.put(name, block, lambda place, own=numbers: own[..., place] if place < own.shape[2] else np.full(own.shape[:2], UNKNOWN), has_all)  # type: ignore[misc]
+    return wrong
+
+
+def _measured(raw: NDArray[Any], kind: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """Whole numbers, ``UNKNOWN`` for missing ones, and which are not beyond the end of a vector."""
+    if kind == FLOAT:
+        floats = raw.view("<f4")
+        numbers = np.where(np.isnan(floats), UNKNOWN, np.where(floats < 0, UNKNOWN - 1, np.rint(np.minimum(floats, 1 << 30))))
+        return numbers.astype(np.int64), raw != _FLOAT_END
+    end = _end(kind)
+    return np.where(raw <= end, UNKNOWN, np.where(raw < 0, UNKNOWN - 1, raw)).astype(np.int64), raw != end
 
 
 def _end(kind: int) -> int:
@@ -110,5 +165,5 @@ def _flags(first: Ints, second: Ints, end: int, allele: int, most: int) -> Bytes
     phased = ((second & 1) != 0) & ~one & ~missing
     phase = phased * (PHASED + (mine[0] & ~mine[1]) * ALTERNATE_FIRST)
     too_high = (alleles[0] > most) | ((alleles[1] > most) & ~one)
-    flags: Bytes = (code | (one & ~missing) * _HAPLOID | phase << _PHASE | too_high * _WRONG).astype(np.uint8)
+    flags: Bytes = (code | one * _HAPLOID | phase << _PHASE | too_high * _WRONG).astype(np.uint8)
     return flags

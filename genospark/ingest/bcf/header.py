@@ -11,7 +11,7 @@ from pathlib import Path
 from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
-from genospark.ingest.vcf.header import contigs_of, sample_ids_of
+from genospark.ingest.vcf.header import contigs_of, declarations_of, sample_ids_of
 
 _MAGIC, _VERSIONS = b"BCF\2", (1, 2)
 _PREFIX_BYTES = 9
@@ -33,6 +33,7 @@ class BcfHeader:
         data_start: Byte of the BGZF block in which records begin.
         data_skip: Inflated bytes of it before them.
         warnings: Findings that touch no stored value, counted.
+        declarations: Lines that declare INFO and FORMAT fields.
         keep: As in ``VcfHeader``.
     """
 
@@ -44,6 +45,7 @@ class BcfHeader:
     data_start: int
     data_skip: int
     warnings: dict[str, int]
+    declarations: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     data_line: int = 1
 
@@ -99,7 +101,7 @@ def read_bcf_header(path: Path | str) -> BcfHeader:
     warnings: Counter[str] = Counter()
     contigs = contigs_of(lines, warnings)
     people = sample_ids_of(lines[-1].split("\t"), path, len(lines))
-    return BcfHeader(path, contigs, *_dictionaries(lines), people, offset, text_bytes - before, dict(warnings))
+    return BcfHeader(path, contigs, *_dictionaries(lines), people, offset, text_bytes - before, dict(warnings), declarations_of(lines))
 
 
 def _dictionaries(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,15 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genospark.errors import InputError
-from genospark.ingest.bcf.genotypes import decode_calls
+from genospark.ingest.bcf.genotypes import decode_calls, read_measured
 from genospark.ingest.bcf.header import AGAIN
 from genospark.ingest.bcf.splits import BcfSplit
-from genospark.ingest.bcf.typed import SIZES, Text, Typed
+from genospark.ingest.bcf.typed import FLOAT, SIZES, Text, Typed
 from genospark.ingest.plink.sites import Checks, sift
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.faults import SHOWN, Findings
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.lines import Ints
+from genospark.ingest.vcf.measured import MEASURED, Measured
 from genospark.ingest.vcf.parse import parsed_rows
 from genospark.ingest.vcf.sites import Sites
 
@@ -111,10 +112,14 @@ class _Reader:
             return
         sites = self._sites(good)
         wrong_ref = ~pc.match_substring_regex(sites.reference, "^[ACGTNacgtn]+$").to_numpy(zero_copy_only=False)
-        gt = self._genotypes(good)
+        fields = self._fields(good, ("GT", *(name for name in MEASURED if name in split.keep)))
         alternates = sites.n_alternates
         stops = np.cumsum(np.maximum(alternates, 1))
-        calls, wrong = decode_calls(text, gt, stops - np.maximum(alternates, 1), alternates, split.n_samples, "phase" in split.keep)
+        calls, wrong = decode_calls(text, fields.pop("GT"), stops - np.maximum(alternates, 1), alternates, split.n_samples, "phase" in split.keep)
+        measured = Measured(split.keep, alternates, split.n_samples)
+        for name, found in fields.items():
+            wrong += read_measured(text, name, found, measured)
+        calls = replace(calls, numbers=measured.numbers, warnings={**calls.warnings, **measured.warnings})
         checks = [(wrong_ref, "REF", "REF is not made of the letters A, C, G, T and N")]
         for what in dict.fromkeys(what for _, what in wrong):
             checks.append((np.isin(np.arange(len(good)), [record for record, other in wrong if other == what]), "FORMAT", what))
@@ -178,26 +183,30 @@ class _Reader:
             raise InputError(f"{self.split.path}: a record has a filter that the header does not have", AGAIN)
         return _lists(pa.array(self.split.strings, pa.string()).take(pa.array(numbers)), found.count)
 
-    def _genotypes(self, good: Ints) -> Typed:
-        """The genotypes of records; of none where they have none."""
+    def _fields(self, good: Ints, names: tuple[str, ...]) -> dict[str, Typed]:
+        """Fields of the genotypes of records; of no values where a record has not the field."""
         at, n_fields = self.own[good], self.n_fields[good]
-        begin, count, kind = np.zeros_like(at), np.zeros_like(at), np.zeros_like(at)
-        if "GT" not in self.split.strings or not self.split.n_samples:
-            return Typed(begin, begin, count, kind)
-        gt = self.split.strings.index("GT")
-        for field in range(int(n_fields.max())):
-            open_ = (n_fields > field) & (count == 0)
-            if not open_.any():
-                break
+        strings, n = self.split.strings, self.split.n_samples
+        numbers = {strings.index(name): name for name in names if n and name in strings}
+        none = np.zeros_like(at)
+        found = dict.fromkeys(names, Typed(none, none, none, none))
+        for field in range(int(n_fields.max()) if numbers else 0):
             key = self.text.typed(at)
             values = self.text.typed(key.end)
-            here = open_ & (self.text.integers(key.begin, key.kind) == gt)
-            begin, count, kind = (np.where(here, a, b) for a, b in ((values.begin, begin), (values.count, count), (values.kind, kind)))
-            at = values.begin + values.count * SIZES[values.kind] * self.split.n_samples
-        bad = (count > 0) & ((kind < 1) | (kind > 3) | (begin + count * SIZES[kind] * self.split.n_samples > self.text.size))
-        if bad.any():
-            raise InputError(f"{self.place(int(good[bad.argmax()]))[0]}: genotypes that are no whole numbers, or too few", AGAIN)
-        return Typed(begin, begin, count, kind)
+            number = self.text.integers(key.begin, key.kind)
+            for wanted, name in numbers.items():
+                here = (n_fields > field) & (number == wanted) & (found[name].count == 0)
+                pairs = ((values.begin, found[name].begin), (values.count, found[name].count), (values.kind, found[name].kind))
+                begin, count, kind = (np.where(here, new, old) for new, old in pairs)
+                found[name] = Typed(begin, begin, count, kind)
+            at = values.begin + values.count * SIZES[values.kind] * n
+        for name, own in found.items():
+            whole = (own.kind >= 1) & (own.kind <= 3) | ((own.kind == FLOAT) & (name != "GT"))
+            bad = (own.count > 0) & (~whole | (own.begin + own.count * SIZES[own.kind] * n > self.text.size))
+            if bad.any():
+                what = "genotypes that are no whole numbers" if name == "GT" else f"{name} that is not made of numbers"
+                raise InputError(f"{self.place(int(good[bad.argmax()]))[0]}: {what}, or too few", AGAIN)
+        return found
 
 
 def _texts(text: Text, found: Typed) -> pa.ListArray:
@@ -221,5 +230,11 @@ def _some_sites(sites: Sites, kept: np.ndarray) -> Sites:  # type: ignore[type-a
 def _some_calls(calls: Calls, kept: np.ndarray) -> Calls:  # type: ignore[type-arg]
     places = np.cumsum(kept) - 1
     mine = kept[calls.haploid_rows]
-    phase = None if calls.phase is None else calls.phase[kept]
-    return Calls(calls.packed[kept], places[calls.haploid_rows[mine]], calls.haploid_bits[mine], phase=phase)
+    return replace(
+        calls,
+        packed=calls.packed[kept],
+        haploid_rows=places[calls.haploid_rows[mine]],
+        haploid_bits=calls.haploid_bits[mine],
+        phase=None if calls.phase is None else calls.phase[kept],
+        numbers={name: values[kept] for name, values in calls.numbers.items()},
+    )

@@ -13,6 +13,7 @@ from genospark.ingest.vcf.lines import Ints
 
 SIZES = np.array([0, 1, 2, 4, 0, 4, 0, 1] + [0] * 8)
 """Bytes of a value of each type: 1 to 3 whole numbers, 5 float, 7 character."""
+FLOAT = 5
 _LONG = 15
 
 

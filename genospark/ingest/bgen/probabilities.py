@@ -110,7 +110,8 @@ class Known:
         """The same, packed."""
         rows: Ints = np.flatnonzero(self.haploid.any(axis=1))
         bits = np.packbits(self.haploid[rows], axis=1, bitorder="little")
-        return Calls(pack(self.codes), rows, bits, self.dosage if "dosage" in keep else None, pack(self.phase) if "phase" in keep else None)
+        numbers = {"dosage": self.dosage} if "dosage" in keep else {}
+        return Calls(pack(self.codes), rows, bits, pack(self.phase) if "phase" in keep else None, numbers)
 
 
 def known_of(variants: list[bytes], n: int, options: BgenOptions) -> Known:
@@ -158,4 +159,4 @@ def _known(copies: Copies, options: BgenOptions) -> Known:
     dosage = np.where(copies.missing, NO_DOSAGE, np.rint(np.clip(total, 0, 2) * DOSAGE_UNITS)).astype(np.uint16)
     turned = (copies.first > copies.second) & (codes == 1)
     phase = (np.uint8(PHASED) + turned * np.uint8(ALTERNATE_FIRST)) * (copies.phased[:, None] & ~unknown & ~one)
-    return Known(codes, one & ~unknown, dosage, phase.astype(np.uint8))
+    return Known(codes, one, dosage, phase.astype(np.uint8))

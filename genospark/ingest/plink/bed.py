@@ -212,7 +212,7 @@ def with_one_allele(packed: Bytes, n: int, of_males: Bools, of_one: Bools, males
         return Calls(packed, rows, np.zeros((0, width), np.uint8))
     codes = unpack(packed[rows], n)
     whose = np.unpackbits(np.frombuffer(males, np.uint8), count=n, bitorder="little").view(bool)
-    one = (whose[None, :] | of_one[rows][:, None]) & (codes != MISSING) & (codes != 1)
+    one = (whose[None, :] | of_one[rows][:, None]) & (codes != 1)
     packed[rows] = pack(np.where(one & (codes == 2), np.uint8(1), codes))
     some = one.any(axis=1)
     return Calls(packed, rows[some], np.packbits(one[some], axis=1, bitorder="little"))

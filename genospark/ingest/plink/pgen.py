@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def parse_pgen(split: PgenSplit, findings: Findings, quarantine: bool) -> Iterat
         calls = with_one_allele(packed, n, np.repeat(found.of_males, rows), np.repeat(found.of_one, rows), split.males)
         if dosage is not None:
             _halve(dosage, np.repeat(found.of_males, rows), np.repeat(found.of_one, rows), split.males, n)
-        calls = Calls(calls.packed, calls.haploid_rows, calls.haploid_bits, dosage, phase)
+        calls = replace(calls, phase=phase, numbers={} if dosage is None else {"dosage": dosage})
         yield parsed_rows(found.sites, calls, n, found.good + before, findings)
 
 

@@ -7,8 +7,9 @@ out all but the alleles. Genotypes of another form (haploid, two-digit alleles .
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from genospark.ingest.vcf.lines import FIXED_MIN_PEOPLE, SITE_TABS, Ints, Lines
 Words = npt.NDArray[np.uint32]
 BLOCK_GENOTYPES = 1 << 16
 """Genotypes decoded together: their words fit a core's cache."""
+POLYPLOID = "a genotype of more than two alleles (ploidy above 2), for which packed calls have no room, is kept as missing"
 
 _TAB = ord("\t")
 _GT_COLUMN = int.from_bytes(b"\tGT\t", "little")
@@ -49,19 +51,22 @@ class Calls:
     """Calls of the split records of a chunk, in the order of the file.
 
     Attributes:
-        packed: (rows, ceil(n / 4)) uint8, as in ``core.calls``. Calls that are missing in part (``./1``) are missing.
-        haploid_rows: (k,) rows that have calls of one allele, in order.
+        packed: (rows, ceil(n / 4)) uint8, as in ``core.calls``. Calls that are missing in part (``./1``), or of more than two alleles,
+            are missing.
+        haploid_rows: (k,) rows that have calls of one allele, missing ones (``.``) included, in order.
         haploid_bits: (k, ceil(n / 8)) uint8: whose these are, lowest bit first.
-        dosage: (rows, n) uint16: expected copies of the alternate allele in units of 1/16384, or ``NO_DOSAGE``; where it is kept.
+        numbers: By column of ``core.calls.NUMBERS``, (rows, n) of its type; those that are kept.
         phase: (rows, ceil(n / 4)) uint8, 2 bits a person as in ``core.calls``: ``PHASED``, and ``ALTERNATE_FIRST`` of a call such as
             ``1|0``; 0 for calls without phase, missing ones and those of one allele; where it is kept.
+        warnings: What was not kept as it stands in the file, counted.
     """
 
     packed: Bytes
     haploid_rows: Ints
     haploid_bits: Bytes
-    dosage: npt.NDArray[np.uint16] | None = None
     phase: Bytes | None = None
+    numbers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
 
 def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
@@ -73,7 +78,7 @@ def decode_calls(lines: Lines, n_alternates: Ints, has_genotypes: npt.NDArray[np
         has_genotypes: (lines,) whether there are genotypes; if not, all calls are missing.
 
     Raises:
-        BadLinesError: Genotypes cannot be read, have more than two alleles, or an allele their record does not have.
+        BadLinesError: Genotypes cannot be read, or have an allele their record does not have.
     """
     return _Decoder(lines, n_alternates).decode(has_genotypes)
 
@@ -84,6 +89,7 @@ class _Decoder:
         self.n_alternates = n_alternates
         self.n = lines.chunk.split.n_samples
         self.refused: dict[int, Wrong] = {}
+        self.n_polyploid = 0
         row_stops = np.cumsum(np.maximum(n_alternates, 1))
         self.first_row = row_stops - np.maximum(n_alternates, 1)
         rows = int(row_stops[-1])
@@ -105,7 +111,8 @@ class _Decoder:
             raise BadLinesError(list(self.refused.values()))
         rows, bits = (np.concatenate(parts) for parts in zip(*self.haploid, strict=True))
         order = np.argsort(rows)
-        return Calls(self.packed, rows[order], bits[order], phase=self.phase)
+        warnings = {POLYPLOID: self.n_polyploid} if self.n_polyploid else {}
+        return Calls(self.packed, rows[order], bits[order], phase=self.phase, warnings=warnings)
 
     def _blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[Ints]:
         which = np.flatnonzero(mask)
@@ -171,7 +178,8 @@ class _Decoder:
             haploid = (classes & _HAPLOID_BITS) == _HAPLOID
             alleles[haploid] = alleles[haploid] & np.uint32(0xFFFF) | np.uint32(ABSENT << 16)
             row, person = np.nonzero(irregular & ~haploid)
-            alleles[row, person] = read_irregular(self.lines, block[row], person, self.refused)
+            alleles[row, person], n_polyploid = read_irregular(self.lines, block[row], person, self.refused)
+            self.n_polyploid += n_polyploid
         pairs = alleles.view(np.uint16).reshape(len(block), self.n, 2)
         n_alternates = self.n_alternates[block]
         self._check_alleles(pairs, block)
@@ -190,7 +198,7 @@ class _Decoder:
                 two = phased[use] & (pairs[use][..., 1] != ABSENT) & ~missing[use]
                 self.phase[self.first_row[block[use]] + allele - 1] = pack((turned | np.uint8(PHASED)) * two)
             if some_irregular:
-                one = (pairs[use][..., 1] == ABSENT) & ~missing[use]
+                one = pairs[use][..., 1] == ABSENT
                 some = one.any(axis=1)
                 rows = self.first_row[block[use]] + allele - 1
                 self.haploid.append((rows[some], np.packbits(one[some], axis=1, bitorder="little")))

@@ -41,7 +41,7 @@ class VcfHeader:
         data_line: Line number of the first record, from 1.
         warnings: Findings that touch no stored value, counted.
         declarations: Lines that declare INFO and FORMAT fields.
-        keep: What is kept of genotypes beside the calls: ``phase``.
+        keep: What is kept of genotypes beside the calls: ``phase``, and names of ``measured.MEASURED``.
     """
 
     path: str
@@ -103,7 +103,7 @@ def read_header(path: str | Path) -> VcfHeader:
                 data_skip=skip,
                 data_line=len(lines) + 1,
                 warnings=dict(warnings),
-                declarations=tuple(line for line in lines if line.startswith(("##INFO=<", "##FORMAT=<"))),
+                declarations=declarations_of(lines),
             )
         if not text.startswith("##"):
             raise InputError(
@@ -194,6 +194,11 @@ def _decode(raw: bytes, path: str, line: int, warnings: Counter[str]) -> str:
             warnings["a line of the header is not UTF-8 text"] += 1
             return raw.decode(errors="replace")
         raise InputError(f"{path}, line {line}: not UTF-8 text", _NOT_VCF) from error
+
+
+def declarations_of(lines: list[str]) -> tuple[str, ...]:
+    """Lines that declare INFO and FORMAT fields."""
+    return tuple(line for line in lines if line.startswith(("##INFO=<", "##FORMAT=<")))
 
 
 def contigs_of(lines: list[str], warnings: Counter[str]) -> dict[str, int | None]:

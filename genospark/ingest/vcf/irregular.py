@@ -29,20 +29,21 @@ _CODES = np.frombuffer(ALLELE_CODES, np.uint8)
 _NOTHING = -1
 
 
-def read_irregular(lines: Lines, line: Ints, person: Ints, refused: dict[int, Wrong]) -> npt.NDArray[np.uint32]:
+def read_irregular(lines: Lines, line: Ints, person: Ints, refused: dict[int, Wrong]) -> tuple[npt.NDArray[np.uint32], int]:
     """Read genotypes of any form, in as many steps as the longest has characters.
 
-    A separator before the first allele, which VCF 4.4 allows, says nothing that is kept.
+    A separator before the first allele, which VCF 4.4 allows, says nothing that is kept. A genotype of more than two alleles, for which
+    packed calls have no room, is the highest of them and a missing one.
 
     Args:
         lines: Records.
         line: (m,) indexes of lines.
         person: (m,) indexes of people.
-        refused: By index, lines of which a genotype has a character it cannot have, an empty allele, or more than two alleles; they are
-            added, and their codes mean nothing.
+        refused: By index, lines of which a genotype has a character it cannot have, or an empty allele; they are added, and their codes
+            mean nothing.
 
     Returns:
-        (m,) allele codes as uint32: the first in the low 16 bits, the second in the high ones.
+        (m,) allele codes as uint32: the first in the low 16 bits, the second in the high ones; and how many have more than two.
     """
     text = lines.chunk.buffer
     at = lines.tabs[line, 8 + person] + 1
@@ -68,32 +69,25 @@ def read_irregular(lines: Lines, line: Ints, person: Ints, refused: dict[int, Wr
         longer = np.minimum(10 * (now - 1) + code, WORST_ALLELE + 1)
         current[active] = np.where(is_break, _NOTHING, np.where(digit & ~empty, longer, code))
         done = active[is_break & ~empty]
-        codes[done, slot[done]] = now[is_break & ~empty]
+        two, found = slot[done] < 2, now[is_break & ~empty]
+        codes[done[two], slot[done[two]]] = found[two]
+        codes[done[~two], 0] = np.maximum(codes[done[~two], 0], found[~two])
         slot[done] += 1
-        goes_on = code != END
-        many = goes_on & (slot[active] > 1)
-        _refuse(lines, line, person, active[many & ~wrong], refused, ploidy=True)
-        goes_on &= ~(wrong | many)
-        active = active[goes_on]
+        active = active[(code != END) & ~wrong]
         step += 1
-    return (codes[:, 0] | codes[:, 1] << 16).astype(np.uint32)
+    many = slot > 2
+    codes[many] = np.stack([codes[many].max(axis=1), np.full(int(many.sum()), NO_CALL)], axis=1)
+    return (codes[:, 0] | codes[:, 1] << 16).astype(np.uint32), int(many.sum())
 
 
-def _refuse(lines: Lines, line: Ints, person: Ints, which: Ints, refused: dict[int, Wrong], ploidy: bool = False) -> None:
+def _refuse(lines: Lines, line: Ints, person: Ints, which: Ints, refused: dict[int, Wrong]) -> None:
     """Adds the lines of some genotypes, each with the first of them."""
     for at in which[np.unique(line[which], return_index=True)[1]].tolist():
         row, column = int(line[at]), int(person[at])
         if row in refused:
             continue
         place = f"sample {column + 1} (column {column + 10})"
-        if ploidy:
-            # Such a genotype can be read, so its text is not shown.
-            reason = "a genotype has more than two alleles (ploidy above 2), which cannot be packed yet"
-            detail = f"the genotype of {place} has more than two alleles (ploidy above 2), which cannot be packed yet"
-            step = "leave out the record, or such samples (`bcftools view`), or make their genotypes diploid (`bcftools +fixploidy`)"
-        else:
-            begin = int(lines.tabs[row, 8 + column]) + 1
-            found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
-            reason, step = "a genotype cannot be read", "correct the genotype"
-            detail = f"{found!r}, {place}, cannot be read as a genotype"
-        refused[row] = lines.wrong(row, str(column + 10), reason, step, detail)
+        begin = int(lines.tabs[row, 8 + column]) + 1
+        found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
+        detail = f"{found!r}, {place}, cannot be read as a genotype"
+        refused[row] = lines.wrong(row, str(column + 10), "a genotype cannot be read", "correct the genotype", detail)

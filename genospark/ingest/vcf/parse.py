@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from genospark.core.calls import NO_DOSAGE, SAMPLE_BLOCK, Bytes, packed_bytes
+from genospark.core.calls import NUMBERS, SAMPLE_BLOCK, Bytes, nothing, packed_bytes
 from genospark.core.tallies import TALLIES, Tallies, statistics, tally
 from genospark.ingest.vcf.chunks import Chunk, read_chunks
 from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out, refusal
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
 from genospark.ingest.vcf.lines import Ints, Lines, find_lines
+from genospark.ingest.vcf.measured import read_measured
 from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
 
-KEPT = ("dosage", "phase")
+KEPT = ("phase", *NUMBERS)
 """Packed columns beside the calls, where they are asked for."""
 BLOCK = pa.struct([*((name, pa.binary()) for name in ("calls", "haploid", *KEPT)), *((name, pa.int32()) for name in TALLIES)])
 PARSED_SCHEMA = pa.schema(
@@ -105,6 +107,9 @@ def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list
 def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
     sites = read_sites(lines)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
+    if lines.chunk.split.keep:
+        found = read_measured(lines, sites.n_alternates)
+        calls = replace(calls, numbers=found.numbers, warnings={**calls.warnings, **found.warnings})
     return parsed_rows(sites, calls, lines.chunk.split.n_samples, lines.numbers + findings.lines, findings)
 
 
@@ -119,6 +124,7 @@ def parsed_rows(sites: Sites, calls: Calls, n: int, numbers: Ints, findings: Fin
         findings: Takes up what the sites tell of contigs.
     """
     _note(findings, sites)
+    findings.warnings.update(calls.warnings)
     record, alternates = _rows(sites)
     take = pa.array(record)
     columns: dict[str, pa.Array] = {
@@ -182,13 +188,12 @@ def _block(calls: Calls, first: int, n: int) -> tuple[pa.StructArray, Tallies]:
     marks[rows] = np.arange(len(rows))
     haploid = _binaries(bits).take(pa.array(marks, mask=marks < 0))
     # Where nothing is known of anybody, nothing is stored.
-    dosage = None if calls.dosage is None else calls.dosage[:, first : first + n].astype("<u2", copy=False)
-    known = None if dosage is None else (dosage != NO_DOSAGE).any(axis=1)
     phase = None if calls.phase is None else calls.phase[:, first // 4 : first // 4 + packed_bytes(n)]
-    kept = [
-        _some_binaries(None if dosage is None else np.ascontiguousarray(dosage).view(np.uint8), known, len(packed)),
-        _some_binaries(phase, None if phase is None else (phase & _PHASED_BITS != 0).any(axis=1), len(packed)),
-    ]
+    kept = [_some_binaries(phase, None if phase is None else (phase & _PHASED_BITS != 0).any(axis=1), len(packed))]
+    for name, dtype in NUMBERS.items():
+        own = None if name not in calls.numbers else np.ascontiguousarray(calls.numbers[name][:, first : first + n], dtype)
+        known = None if own is None else (own != nothing(name)).any(axis=1)
+        kept.append(_some_binaries(None if own is None else own.view(np.uint8), known, len(packed)))
     columns = [_binaries(packed), haploid, *kept, *(pa.array(getattr(counts, name).astype(np.int32)) for name in TALLIES)]
     return pa.StructArray.from_arrays(columns, [field.name for field in BLOCK]), counts
 
@@ -197,6 +202,8 @@ def _some_binaries(rows: Bytes | None, which: npt.NDArray[np.bool_] | None, n: i
     """Each of `n` rows as one binary; null where it is not one of them."""
     if rows is None or which is None or not which.any():
         return pa.nulls(n, pa.binary())
+    if which.all():
+        return _binaries(np.ascontiguousarray(rows))
     places = np.cumsum(which) - 1
     return _binaries(np.ascontiguousarray(rows[which])).take(pa.array(places, mask=~which))
 

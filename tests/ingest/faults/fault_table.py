@@ -154,10 +154,10 @@ VCF = [
     ),
     Fault(
         "VCF",
-        "more than two alleles in a genotype",
-        _spoilt("22\t7\t.\tA\tC\t.\t.\t.\tGT\t0/0/1\t1|1"),
-        "the genotype of sample 1 (column 10) has more than two alleles",
-        quarantine="a genotype has more than two alleles (ploidy above 2), which cannot be packed yet",
+        "a depth that is none, where it is kept",
+        lambda folder: [*_spoilt("22\t7\t.\tA\tC\t.\t.\t.\tGT:DP\t0/0:-3\t1|1:3")(folder), "--set", "keep=[DP]"],
+        "DP of a genotype is not a whole number from 0 on: sample 1 (column 10)",
+        quarantine="DP of a genotype is not a whole number from 0 on",
     ),
     Fault(
         "VCF",
@@ -493,8 +493,10 @@ other.
 
 Findings that touch no stored value are warnings, counted in `runs.notes`: lines of a VCF's header that are no text, no KEY=VALUE or a
 contig without an ID; a contig named twice there, or not at all; INFO END before POS (the length of REF is used); gzip where bgzip could be;
-alleles of PLINK's and BGEN files that are not of the letters A, C, G, T and N. An index of a VCF (`.tbi`, `.csi`) is not read, so it may be
-old or wrong; those of BCF (`.csi`) and BGEN (`.bgi`) are read and checked.
+alleles of PLINK's and BGEN files that are not of the letters A, C, G, T and N. So are genotypes of which not all is stored: those of more
+than two alleles in a VCF or BCF, which are kept as missing; with `keep`, qualities above 254 and depths above 65534, which are kept as
+these, and AD with another number of values than alleles, which is missing. The index of a VCF (`.tbi`, `.csi`) is read where `regions` are
+chosen; else it may be old or wrong. Those of BCF (`.csi`) and BGEN (`.bgi`) are read and checked.
 
 Messages, logs and `quarantine` show neither ids of people nor genotypes, and of a person's values only the text that cannot be read: of a
 VCF the columns CHROM to FORMAT, of a table the column and its text.

@@ -18,14 +18,14 @@ from genospark.core.calls import NO_DOSAGE, unpack
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
 from genospark.ingest.bgen import BgenOptions, read_bgen_header
-from genospark.ingest.blocks import dosages, phases
+from genospark.ingest.blocks import numbers, phases
 from genospark.ingest.variants_bgen import IngestBgenConfig, ingest_bgen
 
 HALF_A_DIGIT = 0.51e-4
 
 
 def _dosages(table: pa.Table, n: int) -> np.ndarray:
-    units = dosages(table["blocks"].combine_chunks().flatten().field("dosage"), n)
+    units = numbers(table["blocks"].combine_chunks().flatten().field("dosage"), n, "dosage")
     return np.where(units == NO_DOSAGE, np.nan, units / 16384)
 
 

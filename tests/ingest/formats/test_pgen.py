@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
-from genospark.ingest.blocks import dosages
+from genospark.ingest.blocks import numbers
 from genospark.ingest.plink import read_pgen_header
 from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
 from genospark.ingest.variants_plink import IngestPlinkConfig, ingest_plink
@@ -71,7 +71,7 @@ def test_dosages_of_two_alleles_and_of_one(tmp_path: Path) -> None:
     (tmp_path / "a.psam").write_text("#IID\tSEX\nm\t1\nf\t2\nu\tNA\n")
     run("plink2", "--vcf", tmp_path / "a.vcf", "dosage=DS", "--psam", tmp_path / "a.psam", "--make-pgen", "--out", tmp_path / "a")
     table = rows(read_pgen_header(tmp_path / "a.pgen", keep=("dosage",)), 1)
-    found = dosages(table["blocks"].combine_chunks().flatten().field("dosage"), 3)
+    found = numbers(table["blocks"].combine_chunks().flatten().field("dosage"), 3, "dosage")
     assert found.tolist() == [[4096, 24576, 65535], [8192, 24576, 32768]]
 
 

@@ -45,7 +45,8 @@ BAD_LINES = {
     "GT separator": (good(s1="0\\1"), "cannot be read"),
     "GT two separators": (good(s1="0//1"), "cannot be read"),
     "GT dot and digit": (good(s1=".1"), "cannot be read"),
-    "triploid": (good(s1="0/1/1"), "more than two alleles (ploidy above 2), which cannot be packed yet"),
+    "triploid with a character": (good(s1="0/1/x"), "cannot be read"),
+    "triploid above ALT": (good(s1="0/0/3"), "sample 2 (column 11) has allele 3 but ALT has 2"),
     "GT later": (good(format="DP:GT", s0="3:0/1", s1="3:0/1"), "GT is not the first field of FORMAT"),
 }
 
