@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from genospark.core.calls import Bytes
 from genospark.core.paths import open_bytes
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import gzip_pieces
@@ -27,6 +28,23 @@ _Piece = tuple[int, int, bytes, bool]
 
 
 @dataclass(frozen=True)
+class PlainCalls:
+    """Calls of the lines of a chunk whose genotypes are not in its text: these lines end with FORMAT.
+
+    Attributes:
+        lines: (lines of the chunk,) whether a line is one of them.
+        starts: (lines of the chunk,) where each line would begin, were they in the text; ``Chunk.marks`` are relative to that.
+        packed: (those lines, ceil(n / 4)) uint8, of the one alternate allele 1.
+        phase: (those lines, ceil(n / 4)) uint8, as in ``genotypes.Calls``; of no width where it is not kept.
+    """
+
+    lines: npt.NDArray[np.bool_]
+    starts: npt.NDArray[np.int64]
+    packed: Bytes
+    phase: Bytes
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Whole lines of a split.
 
@@ -35,19 +53,14 @@ class Chunk:
         split: Split the lines belong to.
         marks: Position of each piece that the text was read from, relative to the text, and its offset in the file; ascending.
         ended: False where the newline at the end is not in the file.
+        plain: Genotypes that are decoded and no longer in the text; None where all are in it.
     """
 
     buffer: npt.NDArray[np.uint8]
     split: Split
     marks: list[tuple[int, int]]
     ended: bool = True
-
-    @property
-    def content(self) -> bytes:
-        """The buffer, as the bytes that it was made of."""
-        base = self.buffer.base
-        assert isinstance(base, bytes)
-        return base
+    plain: PlainCalls | None = None
 
     @property
     def text(self) -> npt.NDArray[np.uint8]:
@@ -60,25 +73,31 @@ def read_chunks(split: Split) -> Iterator[Chunk]:
 
     A last line without a newline gets one. Memory: the text of a chunk, or of the longest line where that is longer.
     """
+    for parts, marks, ended in whole_lines(split, CHUNK_BYTES):
+        yield Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, marks, ended)
+
+
+def whole_lines(split: Split, size: int) -> Iterator[tuple[list[bytes], list[tuple[int, int]], bool]]:
+    """The lines that a split owns, whole ones of about ``size`` bytes together.
+
+    Yields:
+        Parts of their text, and what ``Chunk`` has as ``marks`` and ``ended``.
+    """
     parts: list[bytes] = []
     marks: list[tuple[int, int]] = []
-    size = 0
+    there = 0
     for offset, within, text, owned in _owned_text(split):
-        marks.append((size - within, offset))
-        cut = text.rfind(b"\n") + 1 if size + len(text) >= CHUNK_BYTES or not owned else 0
+        marks.append((there - within, offset))
+        cut = text.rfind(b"\n") + 1 if there + len(text) >= size or not owned else 0
         if not cut:
             parts.append(text)
-            size += len(text)
+            there += len(text)
             continue
-        yield _chunk([*parts, text[:cut]], split, marks)
-        parts, marks, size = [text[cut:]], [(-within - cut, offset)], len(text) - cut
-    if size:
+        yield [*parts, text[:cut]], marks, True
+        parts, marks, there = [text[cut:]], [(-within - cut, offset)], len(text) - cut
+    if there:
         ended = parts[-1].endswith(b"\n")
-        yield _chunk(parts if ended else [*parts, b"\n"], split, marks, ended)
-
-
-def _chunk(parts: list[bytes], split: Split, marks: list[tuple[int, int]], ended: bool = True) -> Chunk:
-    return Chunk(np.frombuffer(b"".join([*parts, bytes(TAIL)]), np.uint8), split, marks, ended)
+        yield parts if ended else [*parts, b"\n"], marks, ended
 
 
 def _owned_text(split: Split) -> Iterator[_Piece]:

@@ -129,8 +129,9 @@ def _place(chunk: Chunk, wrong: Wrong, lines_before: int) -> str:
     split = chunk.split
     if split.first_line is not None:
         return f"line {split.first_line + lines_before + wrong.number}"
-    position, offset = chunk.marks[bisect_right(chunk.marks, (wrong.start, 1 << 62)) - 1]
-    within = wrong.start - position
+    start = wrong.start if chunk.plain is None else int(chunk.plain.starts[wrong.number])
+    position, offset = chunk.marks[bisect_right(chunk.marks, (start, 1 << 62)) - 1]
+    within = start - position
     if split.compression == "plain":
         return f"line {_lines_to(split.path, offset + within) + 1}, the line at byte {offset + within}"
     return f"line {_lines_to(split.path, within, offset) + 1}, the line at BGZF virtual offset {offset}:{within}"

@@ -1,8 +1,9 @@
 """From the text of genotypes to packed calls.
 
-The common genotype, ``a/b`` or ``a|b`` with one-digit alleles, and the byte after it make one 32-bit word, so a line becomes an
-array of words. A translation table turns their bytes into classes, which tells at once whether all words have this form, and masks
-out all but the alleles. Genotypes of another form (haploid, two-digit alleles ...) are read character by character, all together.
+Lines with nothing but plain calls are decoded before (``plain``). In others the common genotype, ``a/b`` or ``a|b`` with one-digit
+alleles, and the byte after it make one 32-bit word, so a line becomes an array of words. A translation table turns their bytes into
+classes, which tells at once whether all words have this form, and masks out all but the alleles. Genotypes of another form (haploid,
+two-digit alleles ...) are read character by character, all together.
 """
 
 from __future__ import annotations
@@ -14,20 +15,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genospark.core.calls import ALTERNATE_FIRST, MISSING, PHASED, Bytes, pack, packed_bytes
+from genospark.core.calls import ALTERNATE_FIRST, MISSING, PHASED, Bytes, pack, packed_bytes, unpack
 from genospark.ingest.vcf.faults import BadLinesError, Wrong
 from genospark.ingest.vcf.irregular import ABSENT, ALLELE_CODES, END, NO_CALL, OTHER, SEPARATOR, WORST_ALLELE, read_irregular
-from genospark.ingest.vcf.lines import FIXED_MIN_PEOPLE, SITE_TABS, Ints, Lines
+from genospark.ingest.vcf.lines import Ints, Lines
 
 Words = npt.NDArray[np.uint32]
 BLOCK_GENOTYPES = 1 << 16
 """Genotypes decoded together: their words fit a core's cache."""
 POLYPLOID = "a genotype of more than two alleles (ploidy above 2), for which packed calls have no room, is kept as missing"
 
-_TAB = ord("\t")
-_GT_COLUMN = int.from_bytes(b"\tGT\t", "little")
-_PHASED, _UNPHASED, _MISSING = (np.uint32(int.from_bytes(word, "little")) for word in (b"0|0\t", b"0/0\t", b"./.\t"))
-_ALLELE_BITS = np.uint32(0x00010001)
+_LOW_BITS = np.uint8(0b01010101)
 # The lowest bits of the first and third byte are the alleles; all other bits say of which class the four bytes are.
 _VALUE_BITS = np.uint32(0x000F000F)
 _CLASS_BITS = np.uint32(0xFF80FF80)
@@ -102,10 +100,8 @@ class _Decoder:
 
     def decode(self, has_genotypes: npt.NDArray[np.bool_]) -> Calls:
         if self.n:
-            fixed = self._fixed_width()
-            for block in self._blocks(fixed):
-                self._decode_fixed(block)
-            for block in self._blocks(has_genotypes & ~fixed):
+            self._take_plain(np.flatnonzero(self.lines.plain))
+            for block in self._blocks(has_genotypes & ~self.lines.plain):
                 self._decode_words(block)
         if self.refused:
             raise BadLinesError(list(self.refused.values()))
@@ -119,61 +115,33 @@ class _Decoder:
         step = max(1, BLOCK_GENOTYPES // self.n)
         return (which[i : i + step] for i in range(0, len(which), step))
 
-    def _fixed_width(self) -> npt.NDArray[np.bool_]:
-        """(lines,) whether FORMAT is GT and the genotypes have three bytes on average."""
-        if self.n < FIXED_MIN_PEOPLE:
-            return np.zeros(len(self.lines), bool)
-        before = self.lines.site_tabs[:, SITE_TABS - 1]
-        fixed: npt.NDArray[np.bool_] = before == self.lines.ends - 4 * self.n
-        fixed &= self.words_at[before - 3] == _GT_COLUMN
-        return fixed
-
-    def _decode_fixed(self, block: Ints) -> None:
-        words = np.empty((len(block), self.n), np.uint32)
-        rows = words.view(np.uint8)
-        text = self.lines.chunk.buffer
-        for row, begin in zip(rows, (self.lines.site_tabs[block, SITE_TABS - 1] + 1).tolist(), strict=True):
-            row[:] = text[begin : begin + len(row)]
-        rows[:, -1] = _TAB
-        gone = words == _MISSING
-        some_gone = bool(gone.any())
-        if some_gone:
-            # They take the form of the first genotype that is not missing.
-            form = words[np.arange(len(words)), (~gone).argmax(axis=1)] & ~_ALLELE_BITS
-            np.copyto(words, form[:, None], where=gone)
-        # Where all words of a line have the same bits but for the last ones of the alleles, these bits are the calls.
-        ones, zeros = np.bitwise_or.reduce(words, axis=1) & ~_ALLELE_BITS, np.bitwise_and.reduce(words, axis=1) & ~_ALLELE_BITS
-        plain = (ones == zeros) & ((ones == _PHASED) | (ones == _UNPHASED)) & (self.n_alternates[block] == 1)
-        if not plain.all():
-            others = words[~plain]
-            np.copyto(others, _MISSING, where=gone[~plain])
-            self._decode_words(block[~plain], others)
-            words, gone, block = words[plain], gone[plain], block[plain]
-        if not len(block):
+    def _take_plain(self, block: Ints) -> None:
+        """Takes over the calls of lines that are decoded already."""
+        known = self.lines.chunk.plain
+        if known is None or not len(block):
             return
-        second = words >> 16
-        codes = ((words + second) & np.uint32(3)).astype(np.uint8)
-        if some_gone:
-            np.copyto(codes, np.uint8(MISSING), where=gone)
-        self._store(self.first_row[block], codes)
+        packed, phase = known.packed[self.lines.row[block]], known.phase[self.lines.row[block]]
+        n_alternates = self.n_alternates[block]
+        for line in block[n_alternates == 0].tolist():
+            codes = unpack(known.packed[self.lines.row[[line]]], self.n)[0]
+            if ((codes == 1) | (codes == 2)).any():
+                self._refuse_allele(line, int(((codes == 1) | (codes == 2)).argmax()), 1)
+        self.packed[self.first_row[block]] = packed
+        missing = packed & packed >> np.uint8(1) & _LOW_BITS
+        for allele in range(2, int(n_alternates.max()) + 1):
+            use = n_alternates >= allele
+            self.packed[self.first_row[block[use]] + allele - 1] = missing[use] * np.uint8(MISSING)
+            if self.phase is not None:
+                self.phase[self.first_row[block[use]] + allele - 1] = phase[use] & _LOW_BITS
         if self.phase is not None:
-            turned = (words & ~second & np.uint32(1)).astype(np.uint8) * np.uint8(ALTERNATE_FIRST)
-            phased = (ones[plain] == _PHASED)[:, None] & ~gone
-            self.phase[self.first_row[block]] = pack((turned | np.uint8(PHASED)) * phased)
+            self.phase[self.first_row[block]] = phase
 
-    def _decode_words(self, block: Ints, fixed_width: Words | None = None) -> None:
-        """Decode the words (b, n) of any lines; they are looked up column by column if their width is not known."""
-        if fixed_width is not None and (fixed_width >> 24 != _TAB).any():
-            # Three bytes on average but not everywhere: words and columns need not be the same.
-            fixed_width = None
-        words = self.words_at[self.lines.tabs[block, 8:] + 1] if fixed_width is None else fixed_width
+    def _decode_words(self, block: Ints) -> None:
+        words = self.words_at[self.lines.genotype_tabs(block) + 1]
         classes = np.frombuffer(words.tobytes().translate(_CLASSES), np.uint32).reshape(words.shape)
         alleles = classes & _VALUE_BITS
         irregular = (classes & _CLASS_BITS) != _REGULAR
         some_irregular = bool(irregular.any())
-        if some_irregular and fixed_width is not None:
-            self._decode_words(block)
-            return
         if some_irregular:
             haploid = (classes & _HAPLOID_BITS) == _HAPLOID
             alleles[haploid] = alleles[haploid] & np.uint32(0xFFFF) | np.uint32(ABSENT << 16)
@@ -209,11 +177,14 @@ class _Decoder:
         for at in np.flatnonzero(highest > self.n_alternates[block]).tolist():
             line, allele = int(block[at]), int(highest[at])
             person = int((pairs[at] == allele + 1).any(axis=1).argmax())
-            what = f"allele {allele}" if allele < WORST_ALLELE else f"an allele above {WORST_ALLELE - 1}"
-            detail = f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}"
-            step = "correct the genotype or ALT, or leave the record out"
-            reason = "a genotype has an allele that ALT has not"
-            self.refused.setdefault(line, self.lines.wrong(line, str(person + 10), reason, step, detail))
+            self._refuse_allele(line, person, allele)
+
+    def _refuse_allele(self, line: int, person: int, allele: int) -> None:
+        what = f"allele {allele}" if allele < WORST_ALLELE else f"an allele above {WORST_ALLELE - 1}"
+        detail = f"the genotype of sample {person + 1} (column {person + 10}) has {what} but ALT has {self.n_alternates[line]}"
+        step = "correct the genotype or ALT, or leave the record out"
+        reason = "a genotype has an allele that ALT has not"
+        self.refused.setdefault(line, self.lines.wrong(line, str(person + 10), reason, step, detail))
 
     def _store(self, rows: Ints, codes: Bytes) -> None:
         self.packed[rows] = pack(codes)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genospark.ingest.vcf.faults import Wrong
-from genospark.ingest.vcf.lines import Ints, Lines
+from genospark.ingest.vcf.lines import SITE_TABS, Ints, Lines
 
 NO_CALL = 0
 """Allele code of a dot; allele k has code k + 1."""
@@ -46,7 +46,7 @@ def read_irregular(lines: Lines, line: Ints, person: Ints, refused: dict[int, Wr
         (m,) allele codes as uint32: the first in the low 16 bits, the second in the high ones; and how many have more than two.
     """
     text = lines.chunk.buffer
-    at = lines.tabs[line, 8 + person] + 1
+    at = lines.tabs[lines.row[line], SITE_TABS - 1 + person] + 1
     codes = np.full((len(at), 2), ABSENT, np.int64)
     active = np.arange(len(at))
     current = np.full(len(at), _NOTHING)
@@ -87,7 +87,7 @@ def _refuse(lines: Lines, line: Ints, person: Ints, which: Ints, refused: dict[i
         if row in refused:
             continue
         place = f"sample {column + 1} (column {column + 10})"
-        begin = int(lines.tabs[row, 8 + column]) + 1
+        begin = int(lines.tabs[lines.row[row], SITE_TABS - 1 + column]) + 1
         found = bytes(lines.chunk.buffer[begin : begin + 40]).split(b"\n")[0].split(b"\t")[0].split(b":")[0].decode(errors="replace")
         detail = f"{found!r}, {place}, cannot be read as a genotype"
         refused[row] = lines.wrong(row, str(column + 10), "a genotype cannot be read", "correct the genotype", detail)

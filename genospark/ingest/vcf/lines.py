@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,6 @@ from genospark.ingest.vcf.faults import BadLinesError, Wrong
 Ints = npt.NDArray[np.int64]
 SITE_TABS = 9
 """Tabs before the genotypes of a record."""
-FIXED_MIN_PEOPLE = 32
-"""People from which looking at a line as a whole is faster than looking up each genotype."""
 _COLUMNS = "wrong number of columns"
 _TAB = ord("\t")
 
@@ -29,9 +26,12 @@ class Lines:
         chunk: Text.
         starts: (lines,) position of the first byte.
         ends: (lines,) position after the last byte, without the line end.
-        site_tabs: (lines, columns - 1 or 9) positions of the tabs before genotypes.
+        site_tabs: (lines, columns - 1 or 9) positions of the tabs before genotypes; that before decoded ones is not there, and stands for
+            the end of its line.
         numbers: (lines,) number of the line in the chunk, from 0.
-        all_tabs: (lines, columns - 1) positions of the tabs; None where they are not looked for until somebody asks.
+        tabs: (lines whose genotypes are in the text, columns - 1) positions of the tabs.
+        row: (lines,) row of the line in `tabs` or, where its genotypes are not in the text, in ``Chunk.plain``.
+        plain: (lines,) whether they are not.
     """
 
     chunk: Chunk
@@ -39,28 +39,12 @@ class Lines:
     ends: Ints
     site_tabs: Ints
     numbers: Ints
-    all_tabs: Ints | None = None
+    tabs: Ints
+    row: Ints
+    plain: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.starts)
-
-    @cached_property
-    def tabs(self) -> Ints:
-        """(lines, columns - 1) positions of the tabs.
-
-        Raises:
-            BadLinesError: The widths of lines suggested as many columns as the header states, but some have others.
-        """
-        if self.all_tabs is not None:
-            return self.all_tabs
-        tabs = np.flatnonzero(self.chunk.text == _TAB)
-        expected = self.chunk.split.n_columns
-        first = np.searchsorted(tabs, self.starts)
-        found = np.searchsorted(tabs, self.ends) - first + 1
-        bad = np.flatnonzero(found != expected).tolist()
-        if bad:
-            raise BadLinesError([_wrong_columns(self.starts[line], self.numbers[line], expected, found[line]) for line in bad])
-        return np.asarray(tabs[first[:, None] + np.arange(expected - 1)])
 
     def column(self, index: int) -> pa.StringArray:
         """Text of a column before the genotypes, counted from 0."""
@@ -87,8 +71,15 @@ class Lines:
 
     def only(self, which: Ints | npt.NDArray[np.bool_] | slice) -> Lines:
         """Some of the lines."""
+        plain, row = self.plain[which], self.row[which].copy()
+        tabs = self.tabs[row[~plain]]
+        row[~plain] = np.arange(len(tabs))
         own = (self.starts[which], self.ends[which], self.site_tabs[which], self.numbers[which])
-        return Lines(self.chunk, *own, None if self.all_tabs is None else self.all_tabs[which])
+        return Lines(self.chunk, *own, tabs, row, plain)
+
+    def genotype_tabs(self, which: Ints) -> Ints:
+        """(len(which), people) positions of the tabs before the genotypes of some lines, all in the text."""
+        return np.asarray(self.tabs[self.row[which], SITE_TABS - 1 :])
 
 
 def spans(text: npt.NDArray[np.uint8], begin: Ints, end: Ints) -> pa.StringArray:
@@ -102,65 +93,46 @@ def spans(text: npt.NDArray[np.uint8], begin: Ints, end: Ints) -> pa.StringArray
     return parts
 
 
-def find_lines(chunk: Chunk, by_width: bool = False) -> tuple[Lines, list[Wrong], int]:
+def find_lines(chunk: Chunk) -> tuple[Lines, list[Wrong], int]:
     """Find the lines and columns of a chunk; empty lines at the end are left out.
-
-    Args:
-        chunk: The chunk.
-        by_width: Where lines have nothing but genotypes of three characters, as far as their widths tell, leave it to the reader of
-            genotypes to find that columns are too many or too few (``Lines.tabs``): looking for every tab takes longer than all the rest.
 
     Returns:
         The lines with as many columns as the header states, what is wrong with the others, and the number of all lines.
     """
-    n_samples = chunk.split.n_samples
-    newlines = _newlines(chunk) if n_samples >= FIXED_MIN_PEOPLE else np.flatnonzero(chunk.text == ord("\n"))
+    newlines = np.flatnonzero(chunk.text == ord("\n"))
     starts = np.concatenate([[0], newlines[:-1] + 1])
     # chunk.buffer[-1] is a zero byte: it stands for the byte before the text.
     ends = newlines - (chunk.buffer[newlines - 1] == ord("\r"))
     # Empty lines are tolerated after the records only: elsewhere they are lines without columns.
     n = int(np.flatnonzero(ends > starts).max(initial=-1)) + 1
     starts, ends, numbers = starts[:n], ends[:n], np.arange(n)
-    if by_width and n_samples >= FIXED_MIN_PEOPLE:
-        site_tabs = _tabs_by_width(chunk, starts, ends - 4 * n_samples)
-        if site_tabs is not None:
-            return Lines(chunk, starts, ends, site_tabs, numbers), [], len(newlines)
+    plain = np.zeros(n, bool) if chunk.plain is None else chunk.plain.lines[:n]
+    row = np.where(plain, np.cumsum(plain), np.cumsum(~plain)) - 1
     tabs = np.flatnonzero(chunk.text == _TAB)
-    expected = chunk.split.n_columns
+    each = np.where(plain, SITE_TABS - 1, chunk.split.n_columns - 1)
     wrong: list[Wrong] = []
-    if len(tabs) != n * (expected - 1) or not _evenly_spread(tabs, starts, ends, expected - 1):
-        found = np.diff(np.searchsorted(tabs, starts), append=len(tabs)) + 1
-        good = found == expected
-        tabs = tabs[np.repeat(good, found - 1)]
-        wrong = [_wrong_columns(starts[line], line, expected, found[line]) for line in np.flatnonzero(~good).tolist()]
-        starts, ends, numbers = starts[good], ends[good], numbers[good]
-    rows = tabs.reshape(len(starts), expected - 1)
-    return Lines(chunk, starts, ends, rows[:, :SITE_TABS], numbers, rows), wrong, len(newlines)
+    if len(tabs) != each.sum() or not _evenly_spread(tabs, starts, ends, each):
+        found = np.diff(np.searchsorted(tabs, starts), append=len(tabs))
+        good = found == each
+        tabs = tabs[np.repeat(good, found)]
+        more = found - each + chunk.split.n_columns
+        wrong = [_wrong_columns(starts[line], line, chunk.split.n_columns, more[line]) for line in np.flatnonzero(~good).tolist()]
+        starts, ends, numbers, each, row, plain = (of_all[good] for of_all in (starts, ends, numbers, each, row, plain))
+        row[~plain] = np.arange(int((~plain).sum()))
+    lines = _lines(chunk, starts, ends, numbers, tabs, each, row, plain)
+    return lines, wrong, len(newlines)
 
 
-def _newlines(chunk: Chunk) -> Ints:
-    """Positions of the ends of long lines."""
-    content, found = chunk.content, []
-    at = content.find(b"\n")
-    while at >= 0:
-        found.append(at)
-        at = content.find(b"\n", at + 1)
-    return np.array(found, np.int64)
-
-
-def _tabs_by_width(chunk: Chunk, starts: Ints, last: Ints) -> Ints | None:
-    """The tabs before genotypes, if these begin after ``last`` in all lines and are all that FORMAT names."""
-    widths = last - starts + 1
-    if (widths < SITE_TABS).any():
-        return None
-    at = np.repeat(last + 1 - np.cumsum(widths), widths) + np.arange(widths.sum())
-    tabs = at[chunk.buffer[at] == _TAB]
-    if len(tabs) != SITE_TABS * len(starts):
-        return None
-    rows = tabs.reshape(len(starts), SITE_TABS)
-    letters = chunk.buffer[last[:, None] + [-2, -1]]
-    fits = (rows[:, 0] > starts).all() and (rows[:, -1] == last).all() and (rows[:, -2] == last - 3).all()
-    return rows if fits and (letters == np.frombuffer(b"GT", np.uint8)).all() else None
+def _lines(chunk: Chunk, starts: Ints, ends: Ints, numbers: Ints, tabs: Ints, each: Ints, row: Ints, plain: npt.NDArray[np.bool_]) -> Lines:
+    if not plain.any():
+        rows = tabs.reshape(len(starts), chunk.split.n_columns - 1)
+        return Lines(chunk, starts, ends, rows[:, :SITE_TABS], numbers, rows, row, plain)
+    shortened = np.repeat(plain, each)
+    rows = tabs[~shortened].reshape(-1, chunk.split.n_columns - 1)
+    site_tabs = np.empty((len(starts), SITE_TABS), np.int64)
+    site_tabs[~plain] = rows[:, :SITE_TABS]
+    site_tabs[plain] = np.column_stack([tabs[shortened].reshape(-1, SITE_TABS - 1), ends[plain]])
+    return Lines(chunk, starts, ends, site_tabs, numbers, rows, row, plain)
 
 
 def _wrong_columns(start: int, line: int, expected: int, found: int) -> Wrong:
@@ -168,6 +140,8 @@ def _wrong_columns(start: int, line: int, expected: int, found: int) -> Wrong:
     return Wrong(int(start), int(line), "", _COLUMNS, detail, "correct the line, or make the file anew")
 
 
-def _evenly_spread(tabs: Ints, starts: Ints, ends: Ints, each: int) -> bool:
-    rows = tabs.reshape(len(starts), each)
-    return bool((rows[:, 0] >= starts).all() and (rows[:, -1] < ends).all())
+def _evenly_spread(tabs: Ints, starts: Ints, ends: Ints, each: Ints) -> bool:
+    stops = np.cumsum(each)
+    some = each > 0
+    firsts, lasts = tabs[(stops - each)[some]], tabs[stops[some] - 1]
+    return bool((firsts >= starts[some]).all() and (lasts < ends[some]).all())

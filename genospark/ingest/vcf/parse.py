@@ -16,6 +16,7 @@ from genospark.ingest.vcf.faults import BadLinesError, Findings, Wrong, left_out
 from genospark.ingest.vcf.genotypes import Calls, decode_calls
 from genospark.ingest.vcf.lines import Ints, Lines, find_lines
 from genospark.ingest.vcf.measured import read_measured
+from genospark.ingest.vcf.plain import read_shortened
 from genospark.ingest.vcf.sites import Sites, read_sites
 from genospark.ingest.vcf.splits import Split
 
@@ -71,7 +72,8 @@ def parse_split(split: Split, findings: Findings | None = None, quarantine: bool
         InputError: The file is damaged or, without ``quarantine``, a line cannot be read; the message names file, line and reason.
     """
     findings = Findings() if findings is None else findings
-    for chunk in read_chunks(split):
+    # Other fields than GT are in the text alone.
+    for chunk in read_chunks(split) if set(split.keep) - {"phase"} else read_shortened(split):
         before = findings.lines
         batch, wrong = _read(chunk, findings)
         if wrong:
@@ -91,7 +93,7 @@ def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list
     A check refuses all lines that it finds wrong at once, so what is left is read again a few times at most, and only where there are
     bad lines.
     """
-    lines, wrong, n_lines = find_lines(chunk, by_width=True)
+    lines, wrong, n_lines = find_lines(chunk)
     findings.records += len(lines) + len(wrong)
     batch = None
     while len(lines) and batch is None:
