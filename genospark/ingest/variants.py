@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from genospark.core.calls import SAMPLE_BLOCK
 from genospark.core.config import expand
+from genospark.core.paths import place
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
@@ -34,6 +35,8 @@ from genospark.ingest.vcf_rows import REPEATED, Columns, Repeat, Source, Tally, 
 from genospark.ingest.vcf_rows_glow import by_glow
 from genospark.ingest.vcf_table import choose_engine
 
+_TASKS_PER_CORE, _LEAST_BYTES, _MOST_BYTES = 4, 4 << 20, 64 << 20
+"""A task costs about a quarter of a second by itself, and the last ones of a job should not keep other cores waiting long."""
 _Sources = Callable[[list[Piece], list[Columns]], Source]
 """Reads pieces, given for each which sample set its file belongs to, and which of its people."""
 
@@ -44,13 +47,13 @@ class GenotypesConfig(BatchConfig):
     Attributes:
         inputs: Files; paths or globs. Files of the same people, in any order, belong together; files of other people add people, who have
             no calls at variants that only others' files have.
-        split_bytes: Stored bytes that one Spark task reads.
+        split_bytes: Stored bytes that one Spark task reads; where null, so many that each core gets a few tasks, but 4 to 64 MiB.
         reference_build: Name of the genome build, kept in ``runs``.
         reference: FASTA with its index, which every record's REF has to fit; not looked at where null.
         normalise: Trim alleles and align them to the left on the reference, as ``bcftools norm -f`` does.
     """
 
-    split_bytes: int = 4 << 20
+    split_bytes: int | None = None
     reference_build: str | None = None
     reference: str | None = None
     normalise: bool = False
@@ -87,7 +90,7 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
     engine = _engine(config, spark)
 
     def glow(splits: list[Piece], people: list[Columns]) -> Source:
-        return by_glow(spark, cast(list[Split], splits), people, config.split_bytes)
+        return by_glow(spark, cast(list[Split], splits), people, _split_bytes(config, files, spark))
 
     headers = [_header(path, config, engine) for path in files]
     return ingest("ingest-vcf", config, spark, headers, files, glow if engine == "glow" else None, engine=engine)
@@ -137,7 +140,7 @@ def ingest(
 
     def body(run: Run) -> None:
         run.note(**notes)
-        _ingest(run, config, named, source or own)
+        _ingest(run, config, named, source or own, _split_bytes(config, files, spark))
 
     read = {stage.removeprefix("ingest-"): files} | ({"reference": expand([reference.fasta])} if reference else {})
     return run_about_people(stage, config, Warehouse(spark, config.warehouse), people, body, read)
@@ -159,7 +162,15 @@ def on_reference(config: GenotypesConfig) -> OnReference | None:
     return OnReference(reference, config.normalise)
 
 
-def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], source: _Sources) -> None:
+def _split_bytes(config: GenotypesConfig, files: Sequence[Path], spark: SparkSession) -> int:
+    """Stored bytes that one task reads."""
+    if config.split_bytes is not None:
+        return config.split_bytes
+    each = sum(place(path).stat().st_size for path in files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
+    return min(max(each + 1, _LEAST_BYTES), _MOST_BYTES)
+
+
+def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], source: _Sources, split_bytes: int) -> None:
     warehouse = run.warehouse
     others = warehouse.other_parts(f"samples/{config.batch}")
     there = pd.DataFrame({"sampleId": [], "sampleIndex": []})
@@ -167,7 +178,7 @@ def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], source: _S
         there = warehouse.read_parts(others).select("sampleId", "sampleIndex").toPandas()
     sets = arrange(headers, frozenset(there["sampleId"]), config.on_overlap)
     first_block = int(there["sampleIndex"].max()) // SAMPLE_BLOCK + 1 if len(there) else 0
-    planned = [(split, number) for number, header in enumerate(headers) for split in plan(header, config.split_bytes)]
+    planned = [(split, number) for number, header in enumerate(headers) for split in plan(header, split_bytes)]
     splits = [split for split, _ in planned]
     lines_of = source(splits, [(sets.of_file[number], sets.columns[number]) for _, number in planned])
     with run.landing(f"genotypes/{config.batch}") as genotypes, run.landing("variants") as variants:
