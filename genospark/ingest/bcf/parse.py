@@ -115,7 +115,9 @@ class _Reader:
         fields = self._fields(good, ("GT", *(name for name in MEASURED if name in split.keep)))
         alternates = sites.n_alternates
         stops = np.cumsum(np.maximum(alternates, 1))
-        calls, wrong = decode_calls(text, fields.pop("GT"), stops - np.maximum(alternates, 1), alternates, split.n_samples, "phase" in split.keep)
+        calls, wrong = decode_calls(
+            text, fields.pop("GT"), stops - np.maximum(alternates, 1), alternates, split.n_samples, "phase" in split.keep
+        )
         measured = Measured(split.keep, alternates, split.n_samples)
         for name, found in fields.items():
             wrong += read_measured(text, name, found, measured)
