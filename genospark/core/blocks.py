@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
-from genospark.core.calls import MISSING, SAMPLE_BLOCK, Bytes, packed_rows, unpack
+from genospark.core.calls import MISSING, NUMBERS, SAMPLE_BLOCK, Bytes, nothing, packed_rows, unpack
 
 KEY = ("contigName", "start", "referenceAllele", "alternateAllele")
 
@@ -25,6 +25,13 @@ def by_variant(genotypes: DataFrame) -> DataFrame:
     key = (*KEY[:3], f.col("alternateAlleles")[0].alias(KEY[3]))
     blocks = f.collect_list(f.struct("sampleBlock", "calls")).alias("blocks")
     return genotypes.where("size(alternateAlleles) = 1").groupBy(*key).agg(blocks)
+
+
+def known(genotypes: DataFrame, columns: Iterable[str]) -> list[str]:
+    """Those columns of ``genotypes`` of which something is known of somebody."""
+    names = list(columns)
+    row = genotypes.agg(*(f.max(f.col(name).isNotNull()) for name in names)).collect()[0]
+    return [name for name, there in zip(names, row, strict=True) if there]
 
 
 def gather(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Bytes:
@@ -75,4 +82,19 @@ def gather_field(
         here, people = np.flatnonzero(block == one), np.flatnonzero(wanted == one)
         if len(here):
             found[np.ix_(variant[here], people)] = widen(values.take(pa.array(here)))[:, within[people]]
+    return found
+
+
+def numbers(values: pa.BinaryArray, n: int, column: str) -> NDArray[Any]:
+    """(rows, n) of one of ``NUMBERS``; nothing is known where a row is null."""
+    return widened(values, n, lambda rows: rows.view(NUMBERS[column]), nothing(column), NUMBERS[column])
+
+
+def widened(values: pa.BinaryArray, n: int, widen: Callable[[Bytes], NDArray[Any]], missing: int, dtype: Any) -> NDArray[Any]:
+    """(rows, n) of what equally long binaries hold of people; `missing` where a row is null, or of fewer."""
+    found = np.full((len(values), n), missing, dtype)
+    rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    if len(rows):
+        wide = widen(packed_rows(values.take(pa.array(rows)).to_pylist()))[:, :n]
+        found[rows, : wide.shape[1]] = wide
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,12 @@ DOSAGE_UNITS, NO_DOSAGE = 1 << 14, 0xFFFF
 """Of a copy of the alternate allele, as PLINK 2 has them; and what stands where there is no dosage."""
 PHASED, ALTERNATE_FIRST = 1, 2
 """Bits of what is kept of phase."""
-NUMBERS = {"dosage": np.dtype("<u2"), "conditionalQuality": np.dtype("u1"), "depth": np.dtype("<u2"), "alleleDepths": np.dtype("<u4")}
+NUMBERS: dict[str, np.dtype[Any]] = {
+    "dosage": np.dtype("<u2"),
+    "conditionalQuality": np.dtype("u1"),
+    "depth": np.dtype("<u2"),
+    "alleleDepths": np.dtype("<u4"),
+}
 """Columns of ``genotypes`` with a number a person, and its type; all its bits are set where nothing is known."""
 SAMPLE_BLOCK = 16384
 """People of one binary."""

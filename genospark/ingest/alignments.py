@@ -14,7 +14,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from genospark.core.config import expand
-from genospark.core.paths import reason
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
 from genospark.core.runlog import Run
@@ -35,8 +34,8 @@ from genospark.ingest.reads import (
 from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.reads.index_check import check_index
 from genospark.ingest.reads.reference import reference_contigs
+from genospark.ingest.selection import read_bed
 
-_POSITION = re.compile("[0-9]{1,18}$")
 _INDELS = "array<struct<position: bigint, rank: int, referenceAllele: string, alternateAllele: string>>"
 # Windows of a region, and with the first of them what became of the region's reads (JSON).
 _ROWS = f"sampleId string, contigName string, start bigint, pileup binary, indels {_INDELS}, regionQuality string"
@@ -113,28 +112,6 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
 
 def _renamed(path: str, sample_id: str, name: str) -> str:
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(sample_id)}(?![A-Za-z0-9])", name, path)
-
-
-def read_bed(path: Path) -> list[tuple[str, int, int]]:
-    """Regions of a BED file: contig, start (0-based), end (exclusive).
-
-    Raises:
-        InputError: A line has no such columns.
-    """
-    found = []
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        what = reason(error) if isinstance(error, OSError) else "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read ({what})", "check the path") from None
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith(("#", "track", "browser")):
-            continue
-        parts = line.split()
-        if len(parts) < 3 or not (_POSITION.match(parts[1]) and _POSITION.match(parts[2])):
-            raise InputError(f"{path}: line {number}: not contig, start and end", "write BED: contig, 0-based start, exclusive end")
-        found.append((parts[0], int(parts[1]), int(parts[2])))
-    return found
 
 
 def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
-from genospark.core.blocks import gather, gather_field
+from genospark.core.blocks import gather, gather_field, numbers, widened
 from genospark.core.calls import MISSING, NUMBERS, SAMPLE_BLOCK, Bytes, nothing, pack, packed_rows, unpack
 from genospark.core.tallies import TALLIES
 from genospark.ingest.vcf.genotypes import Calls
@@ -60,7 +60,8 @@ class Wide:
             for name in NUMBERS
             if any(name in part.numbers for part in parts)
         }
-        return cls(*(np.hstack([getattr(part, name) for part in parts]) for name in ("codes", "haploid", "phase")), kept)
+        codes, haploid, phase = (np.hstack([getattr(part, name) for part in parts]) for name in ("codes", "haploid", "phase"))
+        return cls(codes, haploid, phase, kept)
 
     def take(self, columns: NDArray[np.int64]) -> Wide:
         """Some of the people, in another order."""
@@ -139,12 +140,7 @@ def haploid_bits(bits: pa.BinaryArray, n: int) -> NDArray[np.bool_]:
     def widen(packed: Bytes) -> Bytes:
         return np.unpackbits(packed, axis=1, bitorder="little")
 
-    return _widened(bits, n, widen, 0, np.uint8).view(bool)
-
-
-def numbers(values: pa.BinaryArray, n: int, column: str) -> NDArray[Any]:
-    """(rows, n) of one of ``NUMBERS``; nothing is known where a row is null."""
-    return _widened(values, n, lambda rows: rows.view(NUMBERS[column]), nothing(column), NUMBERS[column])
+    return widened(bits, n, widen, 0, np.uint8).view(bool)
 
 
 def _any_known(values: pa.BinaryArray) -> bool:
@@ -153,18 +149,7 @@ def _any_known(values: pa.BinaryArray) -> bool:
 
 def phases(values: pa.BinaryArray, n: int) -> Bytes:
     """(rows, n) what is known of phase; nothing where a row is null."""
-    return _widened(values, n, lambda rows: unpack(rows, 4 * rows.shape[1]), 0, np.uint8)
-
-
-def _widened(
-    values: pa.BinaryArray, n: int, widen: Callable[[Bytes], NDArray[Any]], missing: int, dtype: np.dtype[Any] | type[np.uint8]
-) -> NDArray[Any]:
-    found = np.full((len(values), n), missing, dtype)
-    rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    if len(rows):
-        wide = widen(packed_rows(values.take(pa.array(rows)).to_pylist()))[:, :n]
-        found[rows, : wide.shape[1]] = wide
-    return found
+    return widened(values, n, lambda rows: unpack(rows, 4 * rows.shape[1]), 0, np.uint8)
 
 
 def gather_wide(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Wide:

@@ -41,6 +41,10 @@ class People:
         self.originals |= {name: one for one, name in zip(ids, found, strict=True) if one != name}
         return found
 
+    def only(self, names: frozenset[str]) -> None:
+        """Leaves all but some people out of the crosswalk."""
+        self.originals = {name: one for name, one in self.originals.items() if name in names}
+
     def named_rows(self, rows: DataFrame) -> DataFrame:
         """Rows with pseudonyms in the column sampleId. The key stays in this process."""
         ids = [row[0] for row in rows.select("sampleId").distinct().collect()]

@@ -28,6 +28,7 @@ from genospark.ingest.on_reference import OnReference
 from genospark.ingest.people import People, run_about_people
 from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.sample_sets import SampleSets, arrange
+from genospark.ingest.selection import check_regions, chosen_people, within
 from genospark.ingest.vcf import Split, VcfHeader, read_header
 from genospark.ingest.vcf.measured import check_keep
 from genospark.ingest.vcf_landing import Landed, Target, no_repeats
@@ -51,16 +52,19 @@ class GenotypesConfig(BatchConfig):
         reference_build: Name of the genome build, kept in ``runs``.
         reference: FASTA with its index, which every record's REF has to fit; not looked at where null.
         normalise: Trim alleles and align them to the left on the reference, as ``bcftools norm -f`` does.
+        samples: Text file with one person a line who is read, as of ``bcftools view -S``; everyone where null. Files without any of them
+            are left out.
     """
 
     split_bytes: int | None = None
     reference_build: str | None = None
     reference: str | None = None
     normalise: bool = False
+    samples: str | None = None
 
     def identity(self) -> dict[str, Any]:
-        """The reference counts by its content."""
-        return {name: value for name, value in super().identity().items() if name != "reference"}
+        """Files count by their content."""
+        return {name: value for name, value in super().identity().items() if name not in ("reference", "samples")}
 
 
 class IngestVcfConfig(GenotypesConfig):
@@ -69,11 +73,18 @@ class IngestVcfConfig(GenotypesConfig):
     Attributes:
         engine: What reads genotypes: ``native``, ``glow``, or ``auto`` (Glow where the session has its jars, but for quarantine). The
             tables are the same.
+        regions: Records that overlap one of these are read, as of ``bcftools view -r``: ``22``, ``22:100`` or ``22:100-200``, or the path
+            of a BED file; all where empty. An index (``.tbi``, ``.csi``) says where they are, but not in quarantine: lines are counted.
         keep: What is kept of genotypes beside the calls: ``phase``, and the fields ``GQ``, ``DP`` and ``AD``. Natively read only.
     """
 
     engine: Literal["auto", "native", "glow"] = "native"
+    regions: list[str] | str = []
     keep: list[Literal["phase", "GQ", "DP", "AD"]] = []
+
+    def identity(self) -> dict[str, Any]:
+        """A BED file counts by its content."""
+        return super().identity() | ({"regions": []} if isinstance(self.regions, str) else {})
 
 
 def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
@@ -93,7 +104,11 @@ def ingest_vcf(config: IngestVcfConfig, spark: SparkSession) -> str:
         return by_glow(spark, cast(list[Split], splits), people, _split_bytes(config, files, spark))
 
     headers = [_header(path, config, engine) for path in files]
-    return ingest("ingest-vcf", config, spark, headers, files, glow if engine == "glow" else None, engine=engine)
+    bed = expand([config.regions]) if isinstance(config.regions, str) else []
+    if config.regions:
+        headers = within(headers, bed[0] if bed else list(config.regions), by_index=not config.quarantines)
+    more = {"regions": bed} if bed else {}
+    return ingest("ingest-vcf", config, spark, headers, files, glow if engine == "glow" else None, more, engine=engine)
 
 
 def _header(path: Path, config: IngestVcfConfig, engine: str) -> VcfHeader | BcfHeader:
@@ -111,6 +126,7 @@ def ingest(
     headers: Sequence[Header],
     files: list[Path],
     source: _Sources | None = None,
+    more: dict[str, list[Path]] | None = None,
     **notes: str,
 ) -> str:
     """Reads files of any format into packed tables.
@@ -122,6 +138,7 @@ def ingest(
         headers: Of the files; they name people as the files do.
         files: All files that are read, companions included.
         source: Reads pieces; ``vcf_rows.native`` where it is not given.
+        more: Other files that are read, by what they are.
         notes: For ``runs``.
 
     Returns:
@@ -134,15 +151,21 @@ def ingest(
     people = People(config)
     named = [replace(cast(Any, header), sample_ids=tuple(people.named(header.sample_ids))) for header in headers]
     builds.check_headers(named)
+    listed = expand([config.samples]) if config.samples else []
+    chosen = chosen_people(named, listed[0], people.pseudonyms) if listed else None
+    if chosen is not None:
+        people.only(chosen)
+        named = [header for header in named if chosen.intersection(header.sample_ids)]
 
     def own(splits: list[Piece], columns: list[Columns]) -> Source:
         return native(spark, splits, columns, config.quarantines, reference)
 
     def body(run: Run) -> None:
         run.note(**notes)
-        _ingest(run, config, named, source or own, _split_bytes(config, files, spark))
+        _ingest(run, config, named, source or own, chosen, _split_bytes(config, files, spark))
 
     read = {stage.removeprefix("ingest-"): files} | ({"reference": expand([reference.fasta])} if reference else {})
+    read |= ({"samples": listed} if listed else {}) | (more or {})
     return run_about_people(stage, config, Warehouse(spark, config.warehouse), people, body, read)
 
 
@@ -170,13 +193,15 @@ def _split_bytes(config: GenotypesConfig, files: Sequence[Path], spark: SparkSes
     return min(max(each + 1, _LEAST_BYTES), _MOST_BYTES)
 
 
-def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], source: _Sources, split_bytes: int) -> None:
+def _ingest(
+    run: Run, config: GenotypesConfig, headers: list[Header], source: _Sources, chosen: frozenset[str] | None, split_bytes: int
+) -> None:
     warehouse = run.warehouse
     others = warehouse.other_parts(f"samples/{config.batch}")
     there = pd.DataFrame({"sampleId": [], "sampleIndex": []})
     if others:
         there = warehouse.read_parts(others).select("sampleId", "sampleIndex").toPandas()
-    sets = arrange(headers, frozenset(there["sampleId"]), config.on_overlap)
+    sets = arrange(headers, frozenset(there["sampleId"]), config.on_overlap, chosen)
     first_block = int(there["sampleIndex"].max()) // SAMPLE_BLOCK + 1 if len(there) else 0
     planned = [(split, number) for number, header in enumerate(headers) for split in plan(header, split_bytes)]
     splits = [split for split, _ in planned]
@@ -188,6 +213,7 @@ def _ingest(run: Run, config: GenotypesConfig, headers: list[Header], source: _S
             with step(f"{run.stage}: reading {len(headers)} file(s) in {len(splits)} piece(s), writing variants and genotypes"):
                 tallies, landed = reported(lines)
             undeclared = builds.check_contigs(headers, [(splits[tally.split].path, tally.contigs) for tally in tallies])
+            check_regions(headers, [name for tally in tallies for name in tally.contigs])
             repeated = [] if no_repeats(landed) else repeats(lines_of.keys(), config.quarantines)
             reasons = _reasons(config, splits, tallies, repeated)
             if repeated:
@@ -216,9 +242,9 @@ def _engine(config: IngestVcfConfig, spark: SparkSession) -> str:
         if config.engine == "glow":
             raise ConfigError("engine glow with mode quarantine: Glow does not say which line a record is", "take engine native or auto")
         return "native"
-    if config.keep or config.reference:
+    if config.keep or config.reference or config.regions:
         if config.engine == "glow":
-            raise ConfigError("engine glow with keep or reference: Glow reads calls alone", "take engine native or auto")
+            raise ConfigError("engine glow with keep, reference or regions: Glow reads all calls alone", "take engine native or auto")
         return "native"
     return choose_engine(spark, config.engine, expand(config.inputs))
 

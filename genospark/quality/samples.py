@@ -20,6 +20,7 @@ from genospark.core.tallies import statistics, tally
 from genospark.quality.carriers import COUNTED, TOTALS, UNIT, Sites, substitutions, tally_people
 from genospark.quality.cohort import Cohort
 from genospark.quality.contigs import Build, kinds
+from genospark.quality.measured import LowConfig, kept, of_people
 from genospark.quality.packed import only, rows_at_once
 from genospark.quality.sums import summed
 from genospark.schema import table
@@ -35,6 +36,7 @@ class QcSamplesConfig(StageConfig):
         min_male_x: and from which on as male.
         min_male_y: Share of Y's variants that men have calls at, and women have not.
         reference_build: GRCh37 or GRCh38, which say where X and Y are like autosomes; nowhere if not given.
+        low: Below what depths and qualities count as low, where they are kept.
     """
 
     min_call_rate: float = Field(0.95, ge=0, le=1)
@@ -43,6 +45,7 @@ class QcSamplesConfig(StageConfig):
     min_male_x: float = 0.8
     min_male_y: float = Field(0.5, ge=0, le=1)
     reference_build: Build | None = None
+    low: LowConfig = LowConfig()
 
 
 def qc_samples(config: QcSamplesConfig, spark: SparkSession) -> str:
@@ -62,7 +65,8 @@ def _check(run: Run, config: QcSamplesConfig) -> None:
     cohort = Cohort.read(run.warehouse)
     with step("qc samples: counting calls"), cohort.bounded():
         people, totals = _counted(cohort, config.reference_build)
-    rows = quality(cohort.people, people[cohort.places], totals, config)
+        measured = of_people(cohort, kept(cohort), config.low)
+    rows = quality(cohort.people, people[cohort.places], totals, config).assign(**measured)
     run.note(**{name: int(totals[TOTALS.index(name)]) for name in ("variants", "variantsX", "variantsY", "variantsOther")})
     run.note(people=len(rows), passing=sum(not reasons for reasons in rows["reasons"]))
     run.note(**{reason: int(count) for reason, count in rows["reasons"].explode().value_counts().sort_index().items()})

@@ -17,6 +17,7 @@ from genospark.core.storage import Warehouse
 from genospark.core.tallies import statistics, tally
 from genospark.quality.cohort import KEY, KEY_DDL, LOCUS, Cohort
 from genospark.quality.contigs import Build, X, kinds
+from genospark.quality.measured import SUMMARIES, LowConfig, kept, of_variants
 from genospark.quality.packed import only
 
 _TAKEN = ["callRate", "alleleCount", "nAllelesCalled", "alleleFrequency", "pValueHwe"]
@@ -33,6 +34,7 @@ class QcVariantsConfig(StageConfig):
         min_p_value_hwe: whose founders are less probable in Hardy-Weinberg equilibrium,
         passed_filters: and those whose FILTER names something but PASS.
         reference_build: GRCh37 or GRCh38, which say where X is like an autosome; nowhere if not given.
+        low: Below what depths and qualities count as low, where they are kept.
     """
 
     min_call_rate: float = Field(0.95, ge=0, le=1)
@@ -41,6 +43,7 @@ class QcVariantsConfig(StageConfig):
     min_p_value_hwe: float = Field(1e-6, ge=0, le=1)
     passed_filters: bool = True
     reference_build: Build | None = None
+    low: LowConfig = LowConfig()
 
 
 def qc_variants(config: QcVariantsConfig, spark: SparkSession) -> str:
@@ -68,6 +71,10 @@ def _check(run: Run, config: QcVariantsConfig) -> None:
         known = variants.withColumns(same)
     else:
         known = variants.join(_among_founders(cohort, config.reference_build), KEY, "left")
+    if columns := kept(cohort):
+        known = known.join(of_variants(cohort, columns, config.low), KEY, "left")
+    else:
+        known = known.withColumns({name: f.lit(None).cast("double") for name in SUMMARIES})
     pair = f.upper(f.concat("referenceAllele", f.col("alternateAlleles")[0]))
     substitution = f.when(pair.isin(_TRANSITIONS), "transition").when(pair.rlike("^[ACGT]{2}$"), "transversion")
     minor = f.least("alleleCount", f.col("nAllelesCalled") - f.col("alleleCount"))
@@ -78,6 +85,7 @@ def _check(run: Run, config: QcVariantsConfig) -> None:
         "pValueHweFounders",
         (minor == 1).alias("isSingleton"),
         substitution.alias("substitution"),
+        *SUMMARIES,
         f.array_compact(f.array(*_reasons(config, minor))).alias("reasons"),
     )
     with cohort.bounded():

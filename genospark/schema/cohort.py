@@ -40,7 +40,12 @@ GENOTYPES = Table(
             "binary",
             "2 bits a sample, lowest bits first: copies of the alternate allele 0, 1, 2, or 3 for missing; padded with 3",
         ),
-        Column("haploid", "binary", "1 bit a sample, lowest first: calls of one allele, missing ones (`.`) included; null where there are none", nullable=True),
+        Column(
+            "haploid",
+            "binary",
+            "1 bit a sample, lowest first: calls of one allele, missing ones (`.`) included; null where there are none",
+            nullable=True,
+        ),
         Column(
             "dosage",
             "binary",

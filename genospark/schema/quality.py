@@ -5,6 +5,12 @@ from __future__ import annotations
 from genospark.schema.dictionary import LOCUS, RUN_ID, SAMPLE_ID, Column, Table
 
 _KEY = ("contigName", "start", "referenceAllele", "alternateAlleles")
+_MEASURED = (
+    Column("meanDepth", "double", "mean depth (DP) over the calls that have one; null where none is kept", nullable=True),
+    Column("lowDepthShare", "double", "share of them with a depth below `low.depth`", nullable=True),
+    Column("meanConditionalQuality", "double", "mean quality (GQ) over the calls that have one; null where none is kept", nullable=True),
+    Column("lowConditionalQualityShare", "double", "share of them with a quality below `low.quality`", nullable=True),
+)
 
 VARIANT_QUALITY = Table(
     "variantQuality",
@@ -21,10 +27,12 @@ VARIANT_QUALITY = Table(
         Column("pValueHweFounders", "double", "exact Hardy-Weinberg p-value over founders, on X over those not male", nullable=True),
         Column("isSingleton", "boolean", "the alternate or the reference allele was seen once"),
         Column("substitution", "string", "transition or transversion; null for what is no substitution of one base", nullable=True),
+        *_MEASURED,
         Column("reasons", "array<string>", "why it would be filtered: filters, callRate, alleleFrequency, alleleCount, hwe"),
         RUN_ID,
     ),
     partitions=("contigName",),
+    version=2,
     stage="qc variants",
 )
 
@@ -54,9 +62,11 @@ SAMPLE_QUALITY = Table(
         Column("callRateY", "double", "share of Y's variants outside the pseudoautosomal regions with a call", nullable=True),
         Column("sex", "tinyint", "1 male, 2 female, as the pedigree says", nullable=True),
         Column("inferredSex", "tinyint", "1 male, 2 female, as X and Y say; null where they say nothing or contradict", nullable=True),
+        *_MEASURED,
         Column("reasons", "array<string>", "why the person would be filtered: callRate, inbreeding, sex"),
         RUN_ID,
     ),
+    version=2,
     stage="qc samples",
 )
 

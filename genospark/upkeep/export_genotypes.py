@@ -22,18 +22,27 @@ from pyspark.sql import functions as f
 from genospark import __version__
 from genospark.core import crosswalk, paths
 from genospark.core.batches import bounded_batches
+from genospark.core.blocks import known
 from genospark.core.calls import packed_bytes
 from genospark.core.progress import log, step
 from genospark.core.storage import Warehouse
 from genospark.ingest.blocks import KEY
 from genospark.ingest.plink.bed import MAGIC, VARIANT_MAJOR
 from genospark.ingest.vcf import bgzf
+from genospark.ingest.vcf.measured import MEASURED
 from genospark.ingest.vcf.parse import KEPT
 from genospark.upkeep.genotype_chunks import bed_rows, bim_lines, vcf_lines
 
 _SITE = ["names", "qual", "filters"]
 _PARTITION_BYTES = 4 << 20
 _TBI_BASES = 1 << 29
+_TEXT_BYTES = 64
+"""Of a genotype with what is kept beside it, while its text is made."""
+_DECLARED = {
+    "GQ": '##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Quality of the genotype, Phred-scaled; 254 for 254 and more">',
+    "DP": '##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Reads; 65534 for 65534 and more">',
+    "AD": '##FORMAT=<ID=AD,Number=R,Type=Integer,Description="Reads of each allele; 65534 for 65534 and more">',
+}
 _PIECES = ".pieces"
 NAME = "genotypes"
 
@@ -63,14 +72,15 @@ def export_vcf(warehouse: Warehouse, out: Path, named: str | None) -> list[Path]
     """
     people = _people(warehouse, named)
     contigs = _contigs(warehouse)
+    beside = known(warehouse.read("genotypes"), MEASURED.values())
 
     def made(batch: pa.RecordBatch) -> dict[str, bytes]:
         return {"vcf": bgzf.compressed(vcf_lines(batch, people.columns))}
 
-    _write_pieces(warehouse, out, people, contigs, made, 4 * len(people.ids))
+    _write_pieces(warehouse, out, people, contigs, made, (_TEXT_BYTES if beside else 4) * len(people.ids))
     with paths.local_folder(out) as folder:
         path = folder / f"{NAME}.vcf.gz"
-        _join(out, path, "vcf", bgzf.compressed(_header(warehouse, people.ids, contigs).encode()), bgzf.EOF_BLOCK)
+        _join(out, path, "vcf", bgzf.compressed(_header(warehouse, people.ids, contigs, beside).encode()), bgzf.EOF_BLOCK)
         longest = warehouse.read("variants").agg(f.max("start")).collect()[0][0] or 0
         pysam.tabix_index(str(path), preset="vcf", force=True, csi=longest >= _TBI_BASES)
     return _done(out, people)
@@ -180,7 +190,7 @@ def _done(out: Path, people: _People) -> list[Path]:
     return sorted(entry for entry in out.iterdir())
 
 
-def _header(warehouse: Warehouse, people: list[str], contigs: list[str]) -> str:
+def _header(warehouse: Warehouse, people: list[str], contigs: list[str], beside: list[str]) -> str:
     filters = [row[0] for row in warehouse.read("variants").select(f.explode("filters")).distinct().collect()]
     lines = [
         "##fileformat=VCFv4.3",
@@ -194,6 +204,7 @@ def _header(warehouse: Warehouse, people: list[str], contigs: list[str]) -> str:
             if people
             else []
         ),
+        *(line for name, line in _DECLARED.items() if MEASURED[name] in beside),
         "\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", *(["FORMAT", *people] if people else [])]),
     ]
     return "\n".join(lines) + "\n"

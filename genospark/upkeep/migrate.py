@@ -17,6 +17,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.ingest.batches import BatchConfig
 from genospark.ingest.blocks import TALLY_SUMS, Wide, with_blocks
+from genospark.quality.measured import SUMMARIES
 from genospark.schema import table
 
 # What tables in parts for each batch were before they were in parts.
@@ -103,11 +104,18 @@ def _with_nothing(rows: DataFrame, *columns: str) -> DataFrame:
     return rows.withColumns({name: f.lit(None).cast("binary") for name in columns})
 
 
+def _without_summaries(rows: DataFrame) -> DataFrame:
+    """Version 1 said nothing of depths and qualities; stages of quality control that are run again do."""
+    return rows.withColumns({name: f.lit(None).cast("double") for name in SUMMARIES})
+
+
 MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("samples", 1): _samples_1,
     ("genotypes", 1): _genotypes_1,
     ("genotypes", 2): _genotypes_2,
     ("genotypes", 3): _genotypes_3,
+    ("variantQuality", 1): _without_summaries,
+    ("sampleQuality", 1): _without_summaries,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -17,6 +17,7 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest.people import STAGES
+from genospark.ingest.selection import read_ids
 from genospark.ingest.withdrawal import clear_genotypes, recount
 from genospark.schema import table
 from genospark.upkeep.history import forget_all, is_settled, settle
@@ -56,7 +57,7 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
     if config.samples is None:
         raise ConfigError("no people are given", "name a file of sample ids, one a line, with --set samples=PATH")
     path = place(config.samples)
-    people = sorted(set(read_key(config.key_file).of(_listed(path))))
+    people = sorted(set(read_key(config.key_file).of(list(read_ids(path)))))
     warehouse = Warehouse(spark, config.warehouse)
     crosswalks = _crosswalks(config, warehouse)
 
@@ -80,16 +81,6 @@ def _crosswalks(config: WithdrawConfig, warehouse: Warehouse) -> list[str]:
         return [config.crosswalk_folder]
     told = (json.loads(run["configuration"]) for run in warehouse.runs() if run["stage"] in STAGES)
     return sorted({config.crosswalk_folder, *(entry["crosswalk"] for entry in told if entry.get("crosswalk"))})
-
-
-def _listed(path: Path) -> list[str]:
-    try:
-        people = sorted({line.strip() for line in path.read_text().splitlines() if line.strip()})
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})", "check the path given to samples") from None
-    if not people:
-        raise InputError(f"{path}: names nobody", "write one id a line")
-    return people
 
 
 def _withdraw(run: Run, path: Path, people: list[str], crosswalks: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -109,8 +109,13 @@ def read_measured(text: Text, name: str, values: Typed, found: Measured) -> list
             has_all = n_values == most + 1
             if name == OF_ALLELES:
                 found.not_kept(~has_all & ~((n_values <= 1) & (numbers[..., 0] == UNKNOWN)))
-            found.put(name, block, lambda place, own=numbers: own[..., place] if place < own.shape[2] else np.full(own.shape[:2], UNKNOWN), has_all)  # type: ignore[misc]
+            found.put(name, block, partial(_place, numbers), has_all)
     return wrong
+
+
+def _place(numbers: Ints, place: int) -> Ints:
+    """What stands at a place of vectors, (records, people); nothing beyond their length."""
+    return numbers[..., place] if place < numbers.shape[2] else np.full(numbers.shape[:2], UNKNOWN)
 
 
 def _measured(raw: NDArray[Any], kind: int) -> tuple[Ints, NDArray[np.bool_]]:

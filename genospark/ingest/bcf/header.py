@@ -12,6 +12,7 @@ from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import contigs_of, declarations_of, sample_ids_of
+from genospark.ingest.vcf.regions import Regions
 
 _MAGIC, _VERSIONS = b"BCF\2", (1, 2)
 _PREFIX_BYTES = 9
@@ -35,6 +36,7 @@ class BcfHeader:
         warnings: Findings that touch no stored value, counted.
         declarations: Lines that declare INFO and FORMAT fields.
         keep: As in ``VcfHeader``.
+        regions: As there.
     """
 
     path: str
@@ -47,6 +49,7 @@ class BcfHeader:
     warnings: dict[str, int]
     declarations: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    regions: Regions | None = None
     data_line: int = 1
 
     @property

@@ -21,7 +21,7 @@ from genospark.ingest.vcf.faults import SHOWN, Findings
 from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.lines import Ints
 from genospark.ingest.vcf.measured import MEASURED, Measured
-from genospark.ingest.vcf.parse import parsed_rows
+from genospark.ingest.vcf.parse import note_contigs, parsed_rows
 from genospark.ingest.vcf.sites import Sites
 
 _CHUNK_BYTES = 16 << 20
@@ -111,11 +111,19 @@ class _Reader:
         if not len(good):
             return
         sites = self._sites(good)
+        if split.regions:
+            note_contigs(self.findings, sites)
+            inside = split.regions.overlap(sites.contig, sites.start, sites.end)
+            good, sites = good[inside], sites.only(inside)
+            if not len(good):
+                return
         wrong_ref = ~pc.match_substring_regex(sites.reference, "^[ACGTNacgtn]+$").to_numpy(zero_copy_only=False)
         fields = self._fields(good, ("GT", *(name for name in MEASURED if name in split.keep)))
         alternates = sites.n_alternates
         stops = np.cumsum(np.maximum(alternates, 1))
-        calls, wrong = decode_calls(text, fields.pop("GT"), stops - np.maximum(alternates, 1), alternates, split.n_samples, "phase" in split.keep)
+        calls, wrong = decode_calls(
+            text, fields.pop("GT"), stops - np.maximum(alternates, 1), alternates, split.n_samples, "phase" in split.keep
+        )
         measured = Measured(split.keep, alternates, split.n_samples)
         for name, found in fields.items():
             wrong += read_measured(text, name, found, measured)
@@ -126,7 +134,7 @@ class _Reader:
         stays = sift(checks, good, self.before, self.place, self.findings, self.quarantine)
         if len(stays) < len(good):
             kept = np.isin(good, stays)
-            sites, calls = _some_sites(sites, kept), _some_calls(calls, np.repeat(kept, np.maximum(alternates, 1)))
+            sites, calls = sites.only(kept), _some_calls(calls, np.repeat(kept, np.maximum(alternates, 1)))
         if len(stays):
             yield parsed_rows(sites, calls, split.n_samples, stays + self.before, self.findings)
 
@@ -218,13 +226,6 @@ def _texts(text: Text, found: Typed) -> pa.ListArray:
 
 def _lists(values: pa.StringArray, counts: Ints) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)), values)
-
-
-def _some_sites(sites: Sites, kept: np.ndarray) -> Sites:  # type: ignore[type-arg]
-    mask = pa.array(kept)
-    lists = {name: pa.concat_arrays([getattr(sites, name).filter(mask)]) for name in ("names", "alternates", "filters")}
-    flat = {name: getattr(sites, name).filter(mask) for name in ("contig", "reference", "qual")}
-    return replace(sites, **lists, **flat, start=sites.start[kept], end=sites.end[kept], has_genotypes=sites.has_genotypes[kept])
 
 
 def _some_calls(calls: Calls, kept: np.ndarray) -> Calls:  # type: ignore[type-arg]

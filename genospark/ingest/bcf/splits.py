@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import struct
 from dataclasses import dataclass
 
-from genospark.core.paths import open_bytes, place
+from genospark.core.paths import place
 from genospark.errors import InputError
 from genospark.ingest.bcf.header import BcfHeader
 from genospark.ingest.vcf import bgzf
+from genospark.ingest.vcf.index import Place, cuts, find_index
+from genospark.ingest.vcf.regions import Regions
 
 log = logging.getLogger("genospark.ingest.vcf")
-_INDEX = "make it anew: `bcftools index -f`"
-_FIRST_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class BcfSplit:
         contig_names: As in ``BcfHeader``.
         strings: As there.
         keep: As there.
+        regions: As there.
     """
 
     path: str
@@ -41,10 +41,13 @@ class BcfSplit:
     contig_names: tuple[str, ...]
     strings: tuple[str, ...]
     keep: tuple[str, ...]
+    regions: Regions | None = None
 
 
 def plan_bcf(header: BcfHeader, target_bytes: int) -> list[BcfSplit]:
     """Cuts the records of a file into ranges of about ``target_bytes`` compressed bytes, or one where there is no index.
+
+    Where regions are chosen, and an index is there, only ranges in which such records lie.
 
     Raises:
         InputError: The file is truncated, or its index is of another one.
@@ -52,53 +55,24 @@ def plan_bcf(header: BcfHeader, target_bytes: int) -> list[BcfSplit]:
     if target_bytes < 1:
         raise InputError(f"a split cannot have {target_bytes} bytes", "give a positive number of bytes")
     bgzf.check_end(header.path)
-    size = place(header.path).stat().st_size
-    cuts = [(header.data_start, header.data_skip)]
-    if place(f"{header.path}.csi").is_file():
-        for start, skip in _record_starts(f"{header.path}.csi"):
-            if start - cuts[-1][0] >= target_bytes and (start, skip) > cuts[0]:
-                _check_block(header.path, start, size)
-                cuts.append((start, skip))
-    elif size > target_bytes:
+    regions, index = header.regions, find_index(header.path)
+    begin, end = (header.data_start, header.data_skip), (None, 0)
+    found: list[tuple[Place, tuple[int | None, int]]] = [(begin, end)]
+    if index and regions and regions.by_index:
+        numbers = {name: number for number, name in enumerate(header.contig_names) if number < len(index.contigs)}
+        wanted = [(numbers[name], *span) for name, spans in regions.spans.items() if name in numbers for span in spans]
+        found = list(cuts(index, wanted, target_bytes))
+    elif index:
+        places = [begin]
+        for one in index.starts():
+            if one[0] - places[-1][0] >= target_bytes:
+                places.append(one)
+        found = list(zip(places, [*places[1:], end], strict=True))
+    elif place(header.path).stat().st_size > target_bytes:
         log.warning(
             "%s has no index: one process must read all of it. To read it in parallel: bcftools index '%s'", header.path, header.path
         )
-    ends: list[tuple[int | None, int]] = [*cuts[1:], (None, 0)]
     return [
-        BcfSplit(header.path, *cut, *end, len(header.sample_ids), header.contig_names, header.strings, header.keep)
-        for cut, end in zip(cuts, ends, strict=True)
+        BcfSplit(header.path, *first, *last, len(header.sample_ids), header.contig_names, header.strings, header.keep, regions)
+        for first, last in found
     ]
-
-
-def _check_block(path: str, at: int, size: int) -> None:
-    with open_bytes(path) as file:
-        file.seek(min(at, size))
-        if bgzf.block_bytes(file.read(_FIRST_BYTES)) is None:
-            raise InputError(f"{path}.csi: the index of another or an earlier file: no block begins at byte {at}", _INDEX)
-
-
-def _record_starts(path: str) -> list[tuple[int, int]]:
-    """Block and place in it of records that the index knows of, in the order of the file."""
-    data = b"".join(text for _, text in bgzf.blocks(path, 0))
-    if data[:4] != b"CSI\1":
-        raise InputError(f"{path}: not a CSI index", _INDEX)
-    try:
-        _, depth, auxiliary = struct.unpack_from("<3i", data, 4)
-        at = 16 + auxiliary
-        (n_contigs,) = struct.unpack_from("<i", data, at)
-        at += 4
-        # Beyond the bins there is one that holds counts.
-        n_bins = ((1 << 3 * (depth + 1)) - 1) // 7
-        found = set()
-        for _ in range(n_contigs):
-            (here,) = struct.unpack_from("<i", data, at)
-            at += 4
-            for _ in range(here):
-                number, _, n_chunks = struct.unpack_from("<IQi", data, at)
-                at += 16
-                if number < n_bins:
-                    found |= {struct.unpack_from("<Q", data, at + 16 * chunk)[0] for chunk in range(n_chunks)}
-                at += 16 * n_chunks
-    except struct.error:
-        raise InputError(f"{path}: the index is cut short", _INDEX) from None
-    return [(one >> 16, one & 0xFFFF) for one in sorted(found)]

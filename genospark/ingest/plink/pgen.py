@@ -18,7 +18,6 @@ from genospark.ingest.plink.people import PlinkPeople, SampleIds, read_people
 from genospark.ingest.plink.pvar import Pvar, open_text, pvar_sites, read_pvar
 from genospark.ingest.plink.sites import read_lines
 from genospark.ingest.vcf.faults import Findings
-from genospark.ingest.vcf.genotypes import Calls
 from genospark.ingest.vcf.lines import Ints
 from genospark.ingest.vcf.parse import parsed_rows
 

@@ -102,6 +102,9 @@ def whole_lines(split: Split, size: int) -> Iterator[tuple[list[bytes], list[tup
 
 def _owned_text(split: Split) -> Iterator[_Piece]:
     """The text of the lines that a split owns; what is not marked as its own ends with the last of these lines."""
+    if split.stop_skip is not None:
+        yield from _between(split)
+        return
     pieces = _pieces(split)
     if not split.first:
         for offset, within, text, owned in pieces:
@@ -120,6 +123,18 @@ def _owned_text(split: Split) -> Iterator[_Piece]:
         yield offset, within + begin, text[begin : end or None], not end
         if end:
             return
+
+
+def _between(split: Split) -> Iterator[_Piece]:
+    """The text between two places that an index has."""
+    skip = split.skip
+    if (split.start, skip) == (split.stop, split.stop_skip):
+        return
+    for offset, text in bgzf.blocks(split.path, split.start):
+        if offset > split.stop:
+            return
+        yield offset, skip, text[skip : split.stop_skip if offset == split.stop else None], True
+        skip = 0
 
 
 def _pieces(split: Split) -> Iterator[_Piece]:

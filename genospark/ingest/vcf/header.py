@@ -16,6 +16,7 @@ from isal import igzip
 from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
+from genospark.ingest.vcf.regions import Regions
 
 Compression = Literal["bgzf", "gzip", "plain"]
 SITE_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
@@ -42,6 +43,7 @@ class VcfHeader:
         warnings: Findings that touch no stored value, counted.
         declarations: Lines that declare INFO and FORMAT fields.
         keep: What is kept of genotypes beside the calls: ``phase``, and names of ``measured.MEASURED``.
+        regions: Regions that records have to overlap; all records where None.
     """
 
     path: str
@@ -56,6 +58,7 @@ class VcfHeader:
     warnings: dict[str, int]
     declarations: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    regions: Regions | None = None
 
     @property
     def people_at(self) -> tuple[str, str, int]:

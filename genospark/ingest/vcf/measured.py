@@ -205,8 +205,9 @@ def _read(tokens: _Tokens, found: Measured, name: str, slot: Ints, has: npt.NDAr
             numbers[rows, people] = again = _strange(tokens.lines, begin[strange], end[strange], fractions=name == "GQ")
             for at in np.flatnonzero(again < UNKNOWN)[::-1].tolist():
                 line, column = int(records[rows[at]]), int(people[at]) + 10
-                detail = f"{no_whole_number(name)}: sample {column - 9} (column {column})"
-                refused[line] = tokens.lines.wrong(line, str(column), no_whole_number(name), f"correct it, or leave {name} out of keep", detail)
+                reason, step = no_whole_number(name), f"correct it, or leave {name} out of keep"
+                detail = f"{reason}: sample {column - 9} (column {column})"
+                refused[line] = tokens.lines.wrong(line, str(column), reason, step, detail)
         return numbers
 
     if name != OF_ALLELES:
@@ -228,7 +229,7 @@ def _read(tokens: _Tokens, found: Measured, name: str, slot: Ints, has: npt.NDAr
 def _numbers(lines: Lines, begin: Ints, end: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Whole numbers of up to eight digits; ``UNKNOWN`` for a dot or nothing, and which are anything else."""
     buffer = lines.chunk.buffer
-    words = np.ndarray((len(buffer) - _WIDE + 1,), "<u8", buffer, strides=(1,))
+    words: npt.NDArray[np.uint64] = np.ndarray((len(buffer) - _WIDE + 1,), "<u8", buffer, strides=(1,))
     width = end - begin
     own = _OWN[np.minimum(width, _WIDE)]
     # Digits become their values, other bytes of ASCII more than nine; what is before the value becomes zeros.
@@ -248,4 +249,5 @@ def _strange(lines: Lines, begin: Ints, end: Ints, fractions: bool) -> Ints:
     pattern = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$" if fractions else "^[0-9]+$"
     right = pc.match_substring_regex(text.cast("binary"), pattern)
     floats = pc.if_else(right, text.cast("binary"), b"-2").cast("string").cast("float64").to_numpy(zero_copy_only=False)
-    return np.rint(np.minimum(floats, 1 << 32)).astype(np.int64)
+    numbers: Ints = np.rint(np.minimum(floats, 1 << 32)).astype(np.int64)
+    return numbers

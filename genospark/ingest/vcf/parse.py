@@ -82,7 +82,7 @@ def parse_split(split: Split, findings: Findings | None = None, quarantine: bool
             findings.bad += [left_out(chunk, entry, before) for entry in wrong]
         # The next chunk is read before these names are bound again.
         del chunk, wrong
-        if batch is not None:
+        if batch is not None and len(batch):
             yield batch
         del batch
 
@@ -108,6 +108,12 @@ def _read(chunk: Chunk, findings: Findings) -> tuple[pa.RecordBatch | None, list
 
 def _batch(lines: Lines, findings: Findings) -> pa.RecordBatch:
     sites = read_sites(lines)
+    if regions := lines.chunk.split.regions:
+        note_contigs(findings, sites)
+        inside = regions.overlap(sites.contig, sites.start, sites.end)
+        lines, sites = lines.only(inside), sites.only(inside)
+        if not len(lines):
+            return pa.RecordBatch.from_pylist([], PARSED_SCHEMA)
     calls = decode_calls(lines, sites.n_alternates, sites.has_genotypes)
     if lines.chunk.split.keep:
         found = read_measured(lines, sites.n_alternates)
@@ -148,6 +154,11 @@ def parsed_rows(sites: Sites, calls: Calls, n: int, numbers: Ints, findings: Fin
 def _note(findings: Findings, sites: Sites) -> None:
     if sites.n_unusable_ends:
         findings.warnings[END_BEFORE_POS] += sites.n_unusable_ends
+    note_contigs(findings, sites)
+
+
+def note_contigs(findings: Findings, sites: Sites) -> None:
+    """Takes up how far records reach on each contig."""
     contigs = sites.contig.dictionary_encode()
     last = np.full(len(contigs.dictionary), -1, np.int64)
     np.maximum.at(last, contigs.indices.to_numpy(), sites.start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,13 @@ class Sites:
     def n_alternates(self) -> Ints:
         """(lines,) number of alternate alleles."""
         return np.diff(self.alternates.offsets.to_numpy()).astype(np.int64)
+
+    def only(self, which: Bools) -> Sites:
+        """Those of some records."""
+        mask = pa.array(which)
+        lists = {name: pa.concat_arrays([getattr(self, name).filter(mask)]) for name in ("names", "alternates", "filters")}
+        flat = {name: getattr(self, name).filter(mask) for name in ("contig", "reference", "qual")}
+        return replace(self, **lists, **flat, start=self.start[which], end=self.end[which], has_genotypes=self.has_genotypes[which])
 
 
 def read_sites(lines: Lines) -> Sites:

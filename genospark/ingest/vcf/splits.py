@@ -8,6 +8,8 @@ from genospark.core.paths import place
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import Compression, VcfHeader
+from genospark.ingest.vcf.index import RecordIndex, cuts, find_index
+from genospark.ingest.vcf.regions import Regions
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Split:
         skip: Inflated bytes between ``start`` and the first record; only in the first split.
         first_line: Line number of the first record, from 1; None in all but the first split.
         keep: As in ``VcfHeader``.
+        regions: As there.
+        stop_skip: Where an index says where records lie: they begin ``skip`` bytes behind ``start``, and end as many behind ``stop``.
     """
 
     path: str
@@ -35,6 +39,8 @@ class Split:
     skip: int = 0
     first_line: int | None = None
     keep: tuple[str, ...] = ()
+    regions: Regions | None = None
+    stop_skip: int | None = None
 
     @property
     def first(self) -> bool:
@@ -45,14 +51,18 @@ class Split:
 def plan_splits(header: VcfHeader, target_bytes: int) -> list[Split]:
     """Cut the records of a file into ranges of ``target_bytes`` compressed bytes (gzip: one range of any size).
 
+    Where regions are chosen and an index is there, only ranges in which such records lie.
+
     Raises:
-        InputError: A BGZF file is truncated.
+        InputError: A BGZF file is truncated, or its index is of another one.
     """
     if target_bytes < 1:
         raise InputError(f"a split cannot have {target_bytes} bytes", "give a positive number of bytes")
     if header.compression == "bgzf":
         bgzf.check_end(header.path)
     size = place(header.path).stat().st_size
+    if header.compression == "bgzf" and header.regions and header.regions.by_index and (index := find_index(header.path)):
+        return _by_index(header, header.regions, index, target_bytes)
     step = size if header.compression == "gzip" else target_bytes
     # A file without records still makes one split, which holds no rows.
     starts = range(header.data_start, max(size, header.data_start + 1), step)
@@ -67,6 +77,26 @@ def plan_splits(header: VcfHeader, target_bytes: int) -> list[Split]:
             skip=header.data_skip if start == header.data_start else 0,
             first_line=header.data_line if start == header.data_start else None,
             keep=header.keep,
+            regions=header.regions,
         )
         for start in starts
+    ]
+
+
+def _by_index(header: VcfHeader, regions: Regions, index: RecordIndex, target_bytes: int) -> list[Split]:
+    wanted = [(index.names.index(name), *span) for name, spans in regions.spans.items() if name in index.names for span in spans]
+    return [
+        Split(
+            path=header.path,
+            start=start,
+            stop=stop,
+            compression="bgzf",
+            n_columns=header.n_columns,
+            n_samples=len(header.sample_ids),
+            skip=skip,
+            keep=header.keep,
+            regions=regions,
+            stop_skip=stop_skip,
+        )
+        for (start, skip), (stop, stop_skip) in cuts(index, wanted, target_bytes)
     ]

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from genospark.errors import GenosparkError
-from genospark.ingest.alignments import read_bed
 from genospark.ingest.annotation import GENE_FEATURES
 from genospark.ingest.expression import IngestExpressionConfig, read_expression
 from genospark.ingest.genes import IngestGenesConfig, read_genes, read_regulators, read_terms
@@ -25,6 +24,7 @@ from genospark.ingest.reads import check_reference, pile_up, plan_regions, read_
 from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.reads.index_check import check_index
 from genospark.ingest.reads.reference import open_reference, reference_codes, reference_contigs
+from genospark.ingest.selection import read_bed
 from genospark.ingest.tabular import MISSING
 from genospark.ingest.vcf import Findings, parse_split, plan_splits, read_header
 

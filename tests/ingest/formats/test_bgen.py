@@ -14,11 +14,12 @@ import pytest
 from format_helpers import assert_same, of_vcf, rows, run
 from pyspark.sql import SparkSession
 
+from genospark.core.blocks import numbers
 from genospark.core.calls import NO_DOSAGE, unpack
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
 from genospark.ingest.bgen import BgenOptions, read_bgen_header
-from genospark.ingest.blocks import numbers, phases
+from genospark.ingest.blocks import phases
 from genospark.ingest.variants_bgen import IngestBgenConfig, ingest_bgen
 
 HALF_A_DIGIT = 0.51e-4

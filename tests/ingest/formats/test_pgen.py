@@ -12,9 +12,9 @@ import pytest
 from format_helpers import assert_same, of_vcf, rows, run, small_plink, vcf_by_plink
 from pyspark.sql import SparkSession
 
+from genospark.core.blocks import numbers
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
-from genospark.ingest.blocks import numbers
 from genospark.ingest.plink import read_pgen_header
 from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
 from genospark.ingest.variants_plink import IngestPlinkConfig, ingest_plink
