@@ -1,8 +1,8 @@
 """The process that Spark forks Python workers from, with less to do for every task than Spark's own: ``spark.python.daemon.module``.
 
-Before a task Spark's workers read the directories of all archives that Python may import from, and after it they look for garbage among all that
-they have imported. Here the libraries are imported before the fork and are not looked at again, and archives are left out that belong to an
-installed PySpark.
+Before a task Spark's workers read the directories of all archives that Python may import from, and after it they look for garbage among all
+that they have imported. Here the libraries are imported before the fork and are not looked at again, and archives are left out that belong
+to an installed PySpark.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
 
     gc.collect()
     gc.freeze()
-    daemon.manager()
+    daemon.manager()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
