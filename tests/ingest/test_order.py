@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genospark.ingest.order import Order, distinct
@@ -43,6 +43,7 @@ def _told(keys: list[Key], pieces: list[int], batches: list[int]) -> bool:
 _CUTS = st.lists(st.integers(0, 30), max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(_KEYS, max_size=30), _CUTS, _CUTS)
 def test_a_repeat_is_never_passed_over(keys: list[Key], pieces: list[int], batches: list[int]) -> None:
     if len(set(keys)) < len(keys):
@@ -50,6 +51,7 @@ def test_a_repeat_is_never_passed_over(keys: list[Key], pieces: list[int], batch
         assert not _told(sorted(keys), pieces, batches)
 
 
+@settings(deadline=None)
 @given(st.sets(_KEYS, max_size=30), _CUTS)
 def test_sorted_files_need_no_second_look(keys: set[Key], batches: list[int]) -> None:
     assert _told(sorted(keys), [], batches)
