@@ -24,6 +24,7 @@ from genospark.schema import table
 ROLES = ("phenotypes", "covariates", "pedigree", "populations")
 # How the first column of a pedigree with a header may be called, where no # says that it is one.
 _FAMILY_NAMES = (b"fid", b"familyid", b"family_id", b"family")
+PED_SCHEMA = "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"
 PED_COLUMNS = ["familyId", "sampleId", "fatherId", "motherId", "sex"]
 
 
@@ -90,22 +91,32 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
         written.append(("covariates", covariates, "sampleId string, covariate string, covariateValue double"))
     if "pedigree" in roles:
         pedigree = read("pedigree", ["sampleId"], read_pedigree)
-        written.append(("pedigree", pedigree, "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"))
+        written.append(("pedigree", pedigree, PED_SCHEMA))
     if "populations" in roles:
         populations = read("populations", ["sampleId"], lambda path, without: read_populations(path, config, without))
         written.append(("populations", populations, "sampleId string, population string"))
     for name, frame, schema in written:
-        for column in (column for column in PED_COLUMNS[:4] if column in frame):
-            known = frame[column].notna()
-            frame.loc[known, column] = people.named(frame.loc[known, column])
-        _write(run, config, name, frame, schema)
+        write_named(run, config, name, frame, schema, people)
     rejects.publish(run)
     if "phenotypes" in roles:
         counts = labels.groupby("disease")["label"].agg(["sum", "count"])
         run.note(**{f"{disease} cases/known": f"{row['sum']}/{row['count']}" for disease, row in counts.iterrows()})
 
 
-def _write(run: Run, config: IngestPhenotypesConfig, name: str, frame: pd.DataFrame, schema: str) -> None:
+def write_named(run: Run, config: BatchConfig, name: str, frame: pd.DataFrame, schema: str, people: People) -> None:
+    """Writes a batch's part of a table, of rows in which people are called as in the files.
+
+    Args:
+        run: Run under way.
+        config: Its settings.
+        name: Table.
+        frame: Rows; ids are replaced by names.
+        schema: Columns.
+        people: Names them.
+    """
+    for column in (column for column in PED_COLUMNS[:4] if column in frame):
+        known = frame[column].notna()
+        frame.loc[known, column] = people.named(frame.loc[known, column])
     rows = frame.astype(object).where(frame.notna(), None).values.tolist()
     write_batch(run, name, run.warehouse.spark.createDataFrame(rows, schema), config, list(table(name).key))
 
@@ -223,6 +234,6 @@ def read_pedigree(path: Path, without: frozenset[int] = frozenset()) -> pd.DataF
     for name in ("familyId", "fatherId", "motherId"):
         frame[name] = frame[name].where(frame[name] != "0")
     sex = pd.to_numeric(frame["sex"], errors="coerce")
-    frame["sex"] = sex.where(sex.isin((1, 2)))
+    frame["sex"] = sex.where(sex.isin((1, 2))).astype("Int64")
     frame["familyId"] = frame["familyId"].fillna(frame["sampleId"])
     return frame[["sampleId", "familyId", "fatherId", "motherId", "sex"]]

@@ -127,6 +127,7 @@ def ingest(
     files: list[Path],
     source: _Sources | None = None,
     more: dict[str, list[Path]] | None = None,
+    also: Callable[[Run, People, frozenset[str] | None], None] | None = None,
     **notes: str,
 ) -> str:
     """Reads files of any format into packed tables.
@@ -139,6 +140,7 @@ def ingest(
         files: All files that are read, companions included.
         source: Reads pieces; ``vcf_rows.native`` where it is not given.
         more: Other files that are read, by what they are.
+        also: Writes other tables, given who is chosen.
         notes: For ``runs``.
 
     Returns:
@@ -163,6 +165,8 @@ def ingest(
     def body(run: Run) -> None:
         run.note(**notes)
         _ingest(run, config, named, source or own, chosen, _split_bytes(config, files, spark))
+        if also:
+            also(run, people, chosen)
 
     read = {stage.removeprefix("ingest-"): files} | ({"reference": expand([reference.fasta])} if reference else {})
     read |= ({"samples": listed} if listed else {}) | (more or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,12 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.quality.cohort import Cohort, SitesConfig
-from genospark.quality.hudson import FstSums, allele_counts
+from genospark.quality.hudson import FstSums, hudson
 from genospark.quality.packed import only, rows_at_once
 from genospark.quality.sums import summed
+from genospark.quality.weir_cockerham import weir_cockerham
 
-_SCHEMA = "population string, otherPopulation string, nPeople bigint, nOtherPeople bigint, nVariants bigint, fst double"
+_SCHEMA = "population string, otherPopulation string, nPeople bigint, nOtherPeople bigint, nVariants bigint, method string, fst double"
 
 
 class QcFstConfig(StageConfig):
@@ -30,10 +31,12 @@ class QcFstConfig(StageConfig):
     Attributes:
         sites: Variants that are looked at.
         min_people: Populations with fewer people with genotypes are left out.
+        method: Estimator: ``hudson``, or ``wc`` for Weir and Cockerham's.
     """
 
     sites: SitesConfig = SitesConfig()
     min_people: int = Field(2, ge=1)
+    method: Literal["hudson", "wc"] = "hudson"
 
 
 def qc_fst(config: QcFstConfig, spark: SparkSession) -> str:
@@ -65,12 +68,13 @@ def _compare(run: Run, config: QcFstConfig) -> None:
     layout = cohort.layout
     members = np.stack([cohort.at(of == name) for name in names], axis=1).astype(np.float32)
     nobody, at_once = only(members.any(axis=1)), rows_at_once(layout.width)
+    estimate = weir_cockerham if config.method == "wc" else hudson
 
     def work(batch: pa.RecordBatch) -> NDArray[Any]:
         packed = layout.side_by_side(batch.column("blocks")) | nobody
         total = np.zeros((3, len(names), len(names)))
         for i in range(0, len(packed), at_once):
-            found = FstSums.of(*allele_counts(packed[i : i + at_once], members))
+            found = estimate(packed[i : i + at_once], members)
             total += np.stack([found.numerator, found.denominator, found.n_variants])
         return total
 
@@ -79,7 +83,7 @@ def _compare(run: Run, config: QcFstConfig) -> None:
     found = FstSums(sums[0], sums[1], np.rint(sums[2]).astype(np.int64))
     fst = found.fst
     rows = [
-        (names[i], names[j], int(sizes[names[i]]), int(sizes[names[j]]), int(found.n_variants[i, j]), _number(fst[i, j]))
+        (names[i], names[j], int(sizes[names[i]]), int(sizes[names[j]]), int(found.n_variants[i, j]), config.method, _number(fst[i, j]))
         for i in range(len(names))
         for j in range(i + 1, len(names))
     ]

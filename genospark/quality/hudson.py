@@ -75,3 +75,13 @@ class FstSums:
         """Ratios of the sums, NaN where no variant tells."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.denominator > 0, self.numerator / self.denominator, np.nan)
+
+
+def hudson(packed: Bytes, members: Floats) -> FstSums:
+    """Sums over some variants.
+
+    Args:
+        packed: (variants, bytes).
+        members: 1 where a person belongs to a population, (4 x bytes, populations).
+    """
+    return FstSums.of(*allele_counts(packed, members))

@@ -154,8 +154,10 @@ FST = Table(
         Column("nPeople", "bigint", "people of the one with genotypes"),
         Column("nOtherPeople", "bigint", "people of the other"),
         Column("nVariants", "bigint", "autosomal variants that vary over both, with two called alleles or more in each"),
-        Column("fst", "double", "Hudson's Fst, a ratio of sums over variants", nullable=True),
+        Column("method", "string", "estimator: hudson, or wc (Weir and Cockerham's)"),
+        Column("fst", "double", "Fst, a ratio of sums over variants", nullable=True),
         RUN_ID,
     ),
+    version=2,
     stage="qc fst",
 )

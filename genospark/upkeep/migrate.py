@@ -109,6 +109,11 @@ def _without_summaries(rows: DataFrame) -> DataFrame:
     return rows.withColumns({name: f.lit(None).cast("double") for name in SUMMARIES})
 
 
+def _by_hudson(rows: DataFrame) -> DataFrame:
+    """Version 1 knew one estimator."""
+    return rows.withColumn("method", f.lit("hudson"))
+
+
 MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("samples", 1): _samples_1,
     ("genotypes", 1): _genotypes_1,
@@ -116,6 +121,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("genotypes", 3): _genotypes_3,
     ("variantQuality", 1): _without_summaries,
     ("sampleQuality", 1): _without_summaries,
+    ("populationFst", 1): _by_hudson,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -17,6 +17,7 @@ from genospark.quality.hudson import FstSums, allele_counts
 from genospark.quality.king import PairCounts
 from genospark.quality.linkage import Pruner, Window
 from genospark.quality.packed import frequencies, genotype_counts, standardised
+from genospark.quality.weir_cockerham import weir_cockerham
 
 NAMES = ("1000 Genomes", "HapMap 3")
 
@@ -105,6 +106,11 @@ def test_fst(calls: Calls, shared_data: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.fst[pairs], expected["HUDSON_FST"], rtol=1e-5, atol=1e-7)
     assert found.n_variants[pairs].tolist() == expected["OBS_CT"].tolist()
     assert len(expected) == len(names) * (len(names) - 1) / 2
+    out = plink2(tmp_path / "w", "--bfile", calls.prefix, "--pheno", tmp_path / "populations.tsv", "--fst", "POP", "method=wc", "cols=nobs")
+    found = weir_cockerham(calls.packed, members)
+    expected = table(Path(f"{out}.fst.summary"))
+    np.testing.assert_allclose(found.fst[pairs], expected["WC_FST"], rtol=1e-5, atol=1e-7)
+    assert found.n_variants[pairs].tolist() == expected["OBS_CT"].tolist()
 
 
 def test_components_tell_populations_apart(shared_data: Path, tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def test_fst(cohort: Cohort, prefix: Path, tmp_path: Path) -> None:
     assert rows["population"].tolist() == theirs["POP1"].tolist()
     assert rows["nVariants"].tolist() == theirs["OBS_CT"].tolist()
     np.testing.assert_allclose(rows["fst"], theirs["HUDSON_FST"], rtol=1e-5)
+    assert set(rows["method"]) == {"hudson"}
     of = cohort.table("populations").set_index("sampleId").loc[cohort.table("samples")["sampleId"], "population"]
     assert rows["nPeople"].tolist() == [int((of == name).sum()) for name in rows["population"]]
 
@@ -257,5 +258,10 @@ def test_what_cannot_be_done_is_said(cohort: Cohort, spark: SparkSession, tmp_pa
     ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=inputs), spark)
     with pytest.raises(TableError, match="1 populations have 2 or more people"):
         qc_fst(QcFstConfig(warehouse=warehouse), spark)
+    (tmp_path / "p.tsv").write_text("sampleId\tpopulation\na\tX\nb\tX\nc\tY\n")
+    ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=inputs), spark)
+    qc_fst(QcFstConfig(warehouse=warehouse, min_people=1, method="wc", sites=SitesConfig(contigs=["1"])), spark)
+    (row,) = Warehouse(spark, warehouse).read("populationFst").collect()
+    assert (row["population"], row["otherPopulation"], row["nPeople"], row["method"]) == ("X", "Y", 2, "wc")
     with pytest.raises(ConfigError, match="no file of phenotypes or covariates"):
         ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=[]), spark)

@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 
 from genospark.core.paths import open_bytes, place, reason
 from genospark.errors import InputError
+from genospark.ingest.bare_header import BareHeader
 from genospark.ingest.plink.people import check_unique
 from genospark.ingest.plink.sites import ReferenceAllele
 
@@ -35,7 +36,7 @@ class BgenOptions:
 
 
 @dataclass(frozen=True)
-class BgenHeader:
+class BgenHeader(BareHeader):
     """What a BGEN file says of itself.
 
     Attributes:
@@ -56,16 +57,6 @@ class BgenHeader:
     compression: Compression
     options: BgenOptions
     data_line: int = 1
-
-    @property
-    def contigs(self) -> None:
-        """None are declared."""
-        return None
-
-    @property
-    def warnings(self) -> dict[str, int]:
-        """None."""
-        return {}
 
     @property
     def people_at(self) -> tuple[str, str, int]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from genospark.core.calls import MISSING, Bytes, pack, packed_bytes, unpack
 from genospark.core.paths import open_bytes, place, reason
 from genospark.errors import InputError
-from genospark.ingest.plink.people import PlinkPeople, SampleIds, read_people
+from genospark.ingest.plink.people import PlinkHeader, PlinkPeople, SampleIds, read_people
 from genospark.ingest.plink.sites import BimSites, ReferenceAllele, bim_sites, line_starts, read_lines
 from genospark.ingest.vcf.faults import Findings
 from genospark.ingest.vcf.genotypes import Calls
@@ -44,7 +44,7 @@ TO_BED = _table((3, 2, 0, 1))
 
 
 @dataclass(frozen=True)
-class BedHeader:
+class BedHeader(PlinkHeader):
     """A ``.bed`` file and its companions.
 
     Attributes:
@@ -61,21 +61,6 @@ class BedHeader:
     sample_ids: tuple[str, ...]
     reference: ReferenceAllele
     data_line: int = 1
-
-    @property
-    def contigs(self) -> None:
-        """None are declared."""
-        return None
-
-    @property
-    def warnings(self) -> dict[str, int]:
-        """None."""
-        return {}
-
-    @property
-    def people_at(self) -> tuple[str, str, int]:
-        """As in ``genotype_files.Header``."""
-        return self.people.path, "lines", self.people.first_line
 
 
 @dataclass(frozen=True)

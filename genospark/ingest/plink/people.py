@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
+from genospark.ingest.bare_header import BareHeader
 
 SampleIds = Literal["IID", "FID_IID"]
 _FAM = ("FID", "IID", "PAT", "MAT", "SEX")
@@ -26,17 +27,34 @@ class PlinkPeople:
         first_line: Number of the first one's line, from 1.
         ids: Ids.
         sexes: (people,) uint8: 1 male, 2 female, 0 not known.
+        relatives: Family, father and mother of each, called as people are; None where not known.
     """
 
     path: str
     first_line: int
     ids: tuple[str, ...]
     sexes: NDArray[np.uint8]
+    relatives: tuple[tuple[str | None, str | None, str | None], ...] = ()
 
     @property
     def male_bits(self) -> bytes:
         """1 bit a person, lowest first: males."""
         return np.packbits(self.sexes == 1, bitorder="little").tobytes()
+
+
+class PlinkHeader(BareHeader):
+    """A header of a format whose people stand in a file of their own.
+
+    Attributes:
+        people: They.
+    """
+
+    people: PlinkPeople
+
+    @property
+    def people_at(self) -> tuple[str, str, int]:
+        """As in ``genotype_files.Header``."""
+        return self.people.path, "lines", self.people.first_line
 
 
 def read_people(path: Path | str, sample_ids: SampleIds = "IID") -> PlinkPeople:
@@ -62,14 +80,21 @@ def read_people(path: Path | str, sample_ids: SampleIds = "IID") -> PlinkPeople:
         if len(row) < len(columns):
             raise InputError(f"{path}, line {number}: {len(row)} columns, at least {len(columns)} are expected", "correct the line")
     place = {name: index for index, name in enumerate(columns)}
-    iids = [row[place["IID"]] for row in rows]
-    if sample_ids == "FID_IID" and "FID" in place:
-        # A family 0 is none, as in PLINK.
-        families = [row[place["FID"]] for row in rows]
-        iids = [one if family == "0" else f"{family}_{one}" for family, one in zip(families, iids, strict=True)]
+
+    def of(column: str) -> list[str]:
+        return [row[place[column]] for row in rows] if column in place else ["0"] * len(rows)
+
+    # A family 0 is none, as in PLINK.
+    families = of("FID")
+    fronts = [f"{family}_" if sample_ids == "FID_IID" and family != "0" else "" for family in families]
+    iids, fathers, mothers = ([front + one for front, one in zip(fronts, of(column), strict=True)] for column in ("IID", "PAT", "MAT"))
+    relatives = tuple(
+        (None if family == "0" else family, None if father == f"{front}0" else father, None if mother == f"{front}0" else mother)
+        for family, front, father, mother in zip(families, fronts, fathers, mothers, strict=True)
+    )
     check_unique(path, iids, before + 1)
     sexes = [_SEXES.get(row[place["SEX"]], 0) for row in rows] if "SEX" in place else [0] * len(rows)
-    return PlinkPeople(str(path), before + 1, tuple(iids), np.array(sexes, np.uint8))
+    return PlinkPeople(str(path), before + 1, tuple(iids), np.array(sexes, np.uint8), relatives)
 
 
 def _columns(lines: list[str]) -> tuple[tuple[str, ...], int]:

@@ -14,7 +14,7 @@ from genospark.core.calls import ALTERNATE_FIRST, DOSAGE_UNITS, MISSING, NO_DOSA
 from genospark.core.paths import is_url, place
 from genospark.errors import InputError, SetupError
 from genospark.ingest.plink.bed import companion, with_one_allele
-from genospark.ingest.plink.people import PlinkPeople, SampleIds, read_people
+from genospark.ingest.plink.people import PlinkHeader, PlinkPeople, SampleIds, read_people
 from genospark.ingest.plink.pvar import Pvar, open_text, pvar_sites, read_pvar
 from genospark.ingest.plink.sites import read_lines
 from genospark.ingest.vcf.faults import Findings
@@ -26,7 +26,7 @@ _AGAIN = "copy the files again, or make them anew (`plink2 --make-pgen`); .pgen,
 
 
 @dataclass(frozen=True)
-class PgenHeader:
+class PgenHeader(PlinkHeader):
     """A ``.pgen`` file and its companions.
 
     Attributes:
@@ -49,21 +49,6 @@ class PgenHeader:
         with open_text(self.path) as file:
             head = file.read(1 << 20).splitlines()
         return next((number for number, line in enumerate(head, 1) if not line.startswith(b"#")), 1)
-
-    @property
-    def contigs(self) -> None:
-        """Few files declare them."""
-        return None
-
-    @property
-    def warnings(self) -> dict[str, int]:
-        """None."""
-        return {}
-
-    @property
-    def people_at(self) -> tuple[str, str, int]:
-        """As in ``genotype_files.Header``."""
-        return self.people.path, "lines", self.people.first_line
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from genospark.core.calls import MISSING, pack, unpack
 from genospark.core.storage import Warehouse
 from genospark.errors import InputError
+from genospark.ingest.phenotypes import IngestPhenotypesConfig, ingest_phenotypes
 from genospark.ingest.plink import read_bed_header
 from genospark.ingest.plink.bed import FROM_BED, TO_BED
 from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
@@ -115,3 +116,35 @@ def test_lines_of_any_white_space_and_ids_of_family_and_person(tmp_path: Path) -
     fam.write_text(fam.read_text().replace("0\tm1", "F1 m1").replace("\t", " "))
     assert rows(read_bed_header(f"{prefix}.bed"), 20).equals(before)
     assert read_bed_header(f"{prefix}.bed", sample_ids="FID_IID").sample_ids == ("F1_m1", "f1", "u1", "m2", "f2")
+
+
+@pytest.mark.parametrize("sample_ids", ["IID", "FID_IID"])
+def test_families_parents_and_sexes_as_from_a_pedigree(spark: SparkSession, tmp_path: Path, sample_ids: str) -> None:
+    prefix = small_plink(tmp_path)
+    fam = "f m1 0 0 1 -9\nf f1 0 0 2 -9\nf u1 m1 f1 0 -9\n0 m2 0 f1 1 -9\nf2 f2 m9 0 2 -9\n"
+    Path(f"{prefix}.fam").write_text(fam)
+    names = {"m1": "f_m1", "f1": "f_f1", "u1": "f_u1", "f2": "f2_f2"} if sample_ids == "FID_IID" else {}
+    parents = {("m2", "f1"): "f1", ("f2", "m9"): "f2_m9"} if sample_ids == "FID_IID" else {}
+    rows = [line.split() for line in fam.splitlines()]
+    lines = [
+        [family, names.get(one, one), *(parents.get((one, parent), names.get(parent, parent)) for parent in (father, mother)), sex]
+        for family, one, father, mother, sex, _ in rows
+    ]
+    (tmp_path / "a.ped").write_text("".join("\t".join(line) + "\n" for line in lines))
+    found = []
+    for place in ("plink", "phenotypes"):
+        warehouse = str(tmp_path / place)
+        settings = {"inputs": [f"{prefix}.bed"], "sample_ids": sample_ids, "pedigree": place == "plink"}
+        ingest_plink(IngestPlinkConfig(warehouse=warehouse, **settings), spark)
+        if place == "phenotypes":
+            ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=[f"pedigree={tmp_path}/a.ped"]), spark)
+        found.append(Warehouse(spark, warehouse).read("pedigree").drop("runId").orderBy("sampleId").collect())
+    assert found[0] == found[1]
+    assert sum(row["fatherId"] is not None for row in found[0]) == 2
+    # Two files that contradict each other.
+    for suffix in ("bed", "bim"):
+        shutil.copy(f"{prefix}.{suffix}", tmp_path / f"other.{suffix}")
+    (tmp_path / "other.fam").write_text(fam.replace("f m1 0 0 1", "f m1 0 0 2"))
+    config = IngestPlinkConfig(warehouse=str(tmp_path / "x"), inputs=[f"{prefix}.bed", f"{tmp_path}/other.bed"], pedigree=True)
+    with pytest.raises(InputError, match="the family, a parent or the sex of somebody is another than in"):
+        ingest_plink(config, spark)
