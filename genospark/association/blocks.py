@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -117,10 +118,13 @@ class Block:
 
     def missing(self, values: Doubles) -> Doubles:
         """Sums of people's values over those without a call: (people, columns) to (variants, columns)."""
-        row, person = self.gaps
-        there = sparse.csr_matrix((np.ones(len(row)), person, np.searchsorted(row, np.arange(len(self.n) + 1))), self.copies.shape)
-        found: Doubles = there @ values
+        found: Doubles = self._absent @ values
         return found
+
+    @cached_property
+    def _absent(self) -> sparse.csr_matrix:
+        row, person = self.gaps
+        return sparse.csr_matrix((np.ones(len(row)), person, np.searchsorted(row, np.arange(len(self.n) + 1))), self.copies.shape)
 
     def solved(self, right: Doubles) -> Doubles:
         """Coefficients of the basis, over people with a call, whose products with it are `right`, (variants, columns)."""

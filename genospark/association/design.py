@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,6 +71,11 @@ class Design:
         """The constant and the covariates."""
         return self.basis.shape[1]
 
+    def left(self, values: Doubles) -> Doubles:
+        """What covariates leave of values, (people, columns)."""
+        found: Doubles = values - self.basis @ (self.basis.T @ values)
+        return found
+
     @cached_property
     def pairs(self) -> Doubles:
         """Products of each two columns of the basis, the first not behind the second, (people, pairs)."""
@@ -86,26 +90,3 @@ def symmetric(pairs: Doubles, columns: int) -> Doubles:
     found[:, one, other] = pairs
     found[:, other, one] = pairs
     return found
-
-
-@dataclass(frozen=True)
-class Phenotype:
-    """A phenotype and what is tested for it.
-
-    Attributes:
-        name: Of the disease or trait.
-        binary: Cases are 1, controls 0.
-        values: Of each person of its design, (people,).
-        offsets: What is known of it from elsewhere, a row for each entry of `contigs`, (contigs, people); none where there are no rows.
-        contigs: To which contig each row belongs.
-    """
-
-    name: str
-    binary: bool
-    values: Doubles
-    offsets: Doubles
-    contigs: Sequence[str] = ()
-
-    def offset(self, contig: str) -> Doubles | None:
-        """That of a contig's variants."""
-        return self.offsets[self.contigs.index(contig)] if len(self.contigs) else None

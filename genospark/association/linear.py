@@ -1,4 +1,4 @@
-"""Linear regression of quantitative phenotypes on each variant, as ``plink2 --glm``: over people who have the call, adjusted for covariates."""
+"""Linear regression of traits on each variant, adjusted for covariates, over people who have the call: as ``plink2 --glm``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,17 @@ class Linear:
     products: Doubles
 
     @classmethod
-    def of(cls, values: Doubles, design: Design) -> Linear:
-        """Takes the phenotypes as they are, (people, phenotypes)."""
-        left = values - design.basis @ (design.basis.T @ values)
+    def of(cls, values: Doubles, design: Design, offsets: Doubles | None = None) -> Linear:
+        """Takes phenotypes as they are, and less offsets where there are any.
+
+        Args:
+            values: (people, phenotypes).
+            design: Their people.
+            offsets: In parts of the standard deviation of what covariates leave of a phenotype, as ``glow.gwas`` takes them.
+        """
+        left = design.left(values)
+        if offsets is not None:
+            left -= design.left(offsets) * np.sqrt((left**2).sum(axis=0) / (design.n - design.columns))
         return cls(left, np.column_stack([left**2, *(design.basis * column[:, None] for column in left.T)]))
 
     def test(self, block: Block) -> list[Found]:

@@ -156,7 +156,8 @@ class _Fit:
         row, person = self.gaps
         here = which[row]
         self.gaps = (np.cumsum(which) - 1)[row[here]], person[here]
-        self.rows, self.copies, self.beta, self.last = (values[which] for values in (self.rows, self.copies, self.beta, self.last))
+        self.rows, self.copies = self.rows[which], self.copies[which]
+        self.beta, self.last = self.beta[which], self.last[which]
 
     def step(self, penalised: bool) -> tuple[Doubles, Doubles]:
         """Moves on.
