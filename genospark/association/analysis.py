@@ -121,7 +121,9 @@ def _with_p_values(found: Found, n: NDArray[np.int64], frequency: Doubles, colum
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = found.beta / found.error
     far = -np.abs(statistic)
-    p_value = np.where(found.method == LINEAR, special.stdtr(np.maximum(n - columns - 1, 1), far), special.ndtr(far)).astype(float) * 2
+    p_value: Doubles = 2.0 * np.asarray(
+        np.where(found.method == LINEAR, special.stdtr(np.maximum(n - columns - 1, 1), far), special.ndtr(far))
+    )
     methods = pa.array(METHODS, pa.string()).take(pa.array(found.method))
     reasons = pa.array([None, *REASONS], pa.string()).take(pa.array(found.reason))
     return Results(n, frequency, found.beta, found.error, statistic, p_value, methods, reasons)

@@ -98,8 +98,8 @@ def loco_offsets(
             blocks.unpersist()
     predicted = pd.concat(found, axis=1)
     offsets = {contig: _left(predicted.xs(contig, level="contigName"), cohort, values, designs) for contig in tested}
-    names = {"var_name": "phenotype", "value_name": "offsetValue"}
-    long = pd.concat(rows.melt(ignore_index=False, **names).assign(contigName=contig) for contig, rows in offsets.items())
+    melted = {contig: rows.melt(ignore_index=False, var_name="phenotype", value_name="offsetValue") for contig, rows in offsets.items()}
+    long = pd.concat(rows.assign(contigName=contig) for contig, rows in melted.items())
     rows = long.dropna().rename_axis("sampleId").reset_index()[["sampleId", "contigName", "phenotype", "offsetValue"]]
     schema = "sampleId string, contigName string, phenotype string, offsetValue double"
     run.write("wgrOffsets", run.warehouse.spark.createDataFrame(rows, schema))
