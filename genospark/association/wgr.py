@@ -7,6 +7,7 @@ these are stacked by another ridge regression, and predictions leave one contig 
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
@@ -137,7 +138,8 @@ def _by_glow(
     for module in (ridge_reduction, ridge_regression, logistic_ridge_regression):
         # Tells a log of Databricks, by Glow's jar, which need not be there.
         module.record_hls_event = _no_event
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         reduction = RidgeReduction(blocks, labels, samples, covariates, True, config.reduction_alphas)
         reduced = reduction.fit_transform().persist(StorageLevel.MEMORY_AND_DISK)
         try:

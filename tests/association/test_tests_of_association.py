@@ -95,7 +95,7 @@ def test_linear_regression_is_plink2s_to_the_last_digit(files: tuple[Calls, Path
 
 @pytest.mark.parametrize(("test", "word"), [("firth-fallback", "firth-fallback"), ("wald", "no-firth"), ("firth", "firth")])
 def test_logistic_regression_is_plink2s(files: tuple[Calls, Path], test: str, word: str) -> None:
-    """As near as plink2, which computes it in single precision and stops earlier, is to the solution; see the next test."""
+    """To its digits, but for the variants where plink2, which computes it in single precision, stops earlier: statsmodels is with us."""
     calls, folder = files
     if test != "firth-fallback" and len(calls.people) != 957:
         pytest.skip("on the other data")
@@ -106,14 +106,15 @@ def test_logistic_regression_is_plink2s(files: tuple[Calls, Path], test: str, wo
     assert there.mean() > 0.8
     if test == "firth-fallback":
         assert mine["methods"].eq("firth")[there].tolist() == theirs["FIRTH?"].eq("Y")[there].tolist()
-        assert mine["methods"].eq("firth").sum() > 20
+        # Public variants of the other data are common.
+        assert mine["methods"].eq("firth").sum() > 20 or len(calls.people) == 957
     apart = (mine["beta"] - theirs["BETA"]).abs() / theirs["SE"]
     errors = (mine["error"] / theirs["SE"] - 1).abs()
-    assert apart.median() < 1e-4
-    assert errors.median() < 2e-5
-    assert apart.max() < 3e-3
-    assert errors.max() < 3e-3
-    np.testing.assert_allclose(mine["p_value"], theirs["P"], rtol=0.01, atol=1e-3)
+    assert (apart.quantile([0.5, 0.99, 1]) < [5e-6, 1e-3, 5e-3]).all()
+    assert (errors.quantile([0.5, 0.99, 1]) < [2e-5, 1e-3, 1e-2]).all()
+    if len(calls.people) == 957:
+        assert errors.quantile(0.99) < 5.1e-6
+    np.testing.assert_allclose(mine["p_value"], theirs["P"], atol=5e-3)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ def test_what_cannot_be_tested_has_a_reason() -> None:
     design = Design.of(np.arange(n), covariates, "trait")
     (found,) = Linear.of(random.normal(size=(n, 1)), design).test(Block.of(pack(codes), design, 50.0))
     names = [REASONS[reason - 1] if reason else None for reason in found.reason]
-    assert names == ["constantGenotype", "constantGenotype", "constantGenotype", "collinear", None, "tooFewPeople"]
+    assert names == ["constantGenotype", "constantGenotype", "tooFewPeople", "collinear", None, "tooFewPeople"]
     assert np.isnan(found.beta).tolist() == [name is not None for name in names]
     with pytest.raises(TableError, match="covariate twice is a linear combination"):
         Design.of(np.arange(n), covariates.assign(twice=2 * covariates["same"] + 3), "trait")
