@@ -82,10 +82,10 @@ STAGES = {
         ),
         Stage(
             "ingest-phenotypes",
-            "labels, covariates, pedigree, populations -> phenotypes, covariates, pedigree, populations",
+            "labels, traits, covariates, pedigree, populations -> tables of these names",
             "genospark.ingest.phenotypes:ingest_phenotypes",
             "IngestPhenotypesConfig",
-            f"[ROLE=]FILE with ROLE phenotypes (where none is given), covariates, pedigree or populations{_FILES}",
+            f"[ROLE=]FILE with ROLE phenotypes (where none is given), traits, covariates, pedigree or populations{_FILES}",
             options=_BATCH,
         ),
         Stage(
@@ -114,6 +114,7 @@ STAGES = {
             "QcComponentsConfig",
         ),
         Stage("qc fst", "genotypes, populations -> populationFst", "genospark.quality.fst:qc_fst", "QcFstConfig"),
+        Stage("gwas", "genotypes, phenotypes, traits, covariates -> associations", "genospark.association.gwas:gwas", "GwasConfig"),
         Stage(
             "build-features expression",
             "people -> expressionFeatures, expressionExamples",

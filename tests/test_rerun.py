@@ -20,8 +20,8 @@ def _content(cohort: Cohort) -> dict[str, pd.DataFrame]:
         if name != "runs" and warehouse.has(name):
             text = warehouse.read(name).toPandas().map(repr)
             tables[name] = text.sort_values(list(text.columns)).reset_index(drop=True)
-    # Nothing was put aside.
-    assert set(TABLES) - set(tables) == {"runs", "quarantine"}
+    # Nothing was put aside, and diseases are all that is simulated.
+    assert set(TABLES) - set(tables) == {"runs", "quarantine", "traits", "wgrOffsets"}
     return tables
 
 

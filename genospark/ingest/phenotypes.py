@@ -1,4 +1,4 @@
-"""Stage ``ingest-phenotypes``: labels, covariates, pedigree and populations to tables of these names."""
+"""Stage ``ingest-phenotypes``: labels, traits, covariates, pedigree and populations to tables of these names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genospark.ingest.roles import by_role
 from genospark.ingest.tabular import numbers, read_table, read_text, refuse_values, require, unique
 from genospark.schema import table
 
-ROLES = ("phenotypes", "covariates", "pedigree", "populations")
+ROLES = ("phenotypes", "traits", "covariates", "pedigree", "populations")
 # How the first column of a pedigree with a header may be called, where no # says that it is one.
 _FAMILY_NAMES = (b"fid", b"familyid", b"family_id", b"family")
 PED_SCHEMA = "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"
@@ -46,8 +46,8 @@ class IngestPhenotypesConfig(BatchConfig):
     """Settings of ``ingest-phenotypes``.
 
     Attributes:
-        inputs: ``role=path`` entries; the role is phenotypes, covariates, pedigree or populations, and phenotypes where none is given.
-        sample_column: Column of the person in phenotype, covariate and population files.
+        inputs: ``role=path`` entries; the role is one of `ROLES`, and phenotypes where none is given.
+        sample_column: Column of the person in phenotype, trait, covariate and population files.
         population_column: Column of the population in these last.
         targets: Diseases made from columns of the phenotype file; where empty, every column but the person is one, of 0, 1 and NA.
     """
@@ -58,7 +58,7 @@ class IngestPhenotypesConfig(BatchConfig):
 
 
 def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> str:
-    """Reads what is given of labels, covariates, pedigree and populations; tables of roles that are not given stay as they are.
+    """Reads what is given of labels, traits, covariates, pedigree and populations; tables of roles that are not given stay as they are.
 
     Returns:
         The run's id.
@@ -84,11 +84,11 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
     if "phenotypes" in roles:
         labels = read("phenotypes", ["sampleId", "disease"], lambda path, without: read_labels(path, config, without))
         written.append(("phenotypes", labels, "sampleId string, disease string, label tinyint"))
-    if "covariates" in roles:
-        covariates = read(
-            "covariates", ["sampleId", "covariate"], lambda path, without: read_covariates(path, config.sample_column, without)
-        )
-        written.append(("covariates", covariates, "sampleId string, covariate string, covariateValue double"))
+    for role in ("traits", "covariates"):
+        if role in roles:
+            one = role.removesuffix("s")
+            numeric = read(role, ["sampleId", one], partial(read_numbers, column=config.sample_column, name=one))
+            written.append((role, numeric, f"sampleId string, {one} string, {one}Value double"))
     if "pedigree" in roles:
         pedigree = read("pedigree", ["sampleId"], read_pedigree)
         written.append(("pedigree", pedigree, PED_SCHEMA))
@@ -175,19 +175,19 @@ def _long(wide: pd.DataFrame, people: pd.Series, name: str, value: str) -> pd.Da
     return pd.DataFrame(known, index=people.index[row])
 
 
-def read_covariates(path: Path, sample_column: str, without: frozenset[int] = frozenset()) -> pd.DataFrame:
-    """Known covariates: columns sampleId, covariate, covariateValue; the lines of some numbers are left out.
+def read_numbers(path: Path, without: frozenset[int], column: str, name: str) -> pd.DataFrame:
+    """Known values of a table of numbers, without the lines of some numbers: columns sampleId, `name` and its value.
 
     Raises:
         InputError: A column is missing.
         RecordError: A value is not a number, or a person is missing or stands twice.
     """
     frame = read_table(path, without=without)
-    require(frame, [sample_column], path)
-    unique(frame, [sample_column], path)
-    names = [name for name in frame.columns if name != sample_column]
+    require(frame, [column], path)
+    unique(frame, [column], path)
+    names = [other for other in frame.columns if other != column]
     wide = pd.DataFrame(numbers(frame, names, path), columns=names)
-    return _long(wide, frame[sample_column], "covariate", "covariateValue")
+    return _long(wide, frame[column], name, f"{name}Value")
 
 
 def read_populations(path: Path, config: IngestPhenotypesConfig, without: frozenset[int] = frozenset()) -> pd.DataFrame:

@@ -140,6 +140,20 @@ PHENOTYPES = Table(
     parts="batch",
 )
 
+TRAITS = Table(
+    "traits",
+    "one row per person and quantitative trait with a known value",
+    ("sampleId", "trait"),
+    (
+        SAMPLE_ID,
+        Column("trait", "string", "trait, such as heightCm"),
+        Column("traitValue", "double", "value; people whose value is not known have no row"),
+        RUN_ID,
+    ),
+    stage="ingest-phenotypes",
+    parts="batch",
+)
+
 COVARIATES = Table(
     "covariates",
     "one row per person and covariate with a known value",

@@ -56,7 +56,12 @@ OTHERS: tuple[dict[str, tuple[str, ...]], ...] = (
         "ingest-reads": ("readWindows", "referenceContigs"),
         "score variants": ("variantCalls",),
     },
-    {"ingest-expression": ("expression",), "ingest-genes": ("genes", "geneTerms"), "infer-network": ("regulatoryEdges",)},
+    {
+        "ingest-expression": ("expression",),
+        "ingest-genes": ("genes", "geneTerms"),
+        "infer-network": ("regulatoryEdges",),
+        "gwas": ("associations",),
+    },
 )
 
 

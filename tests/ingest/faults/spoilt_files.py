@@ -18,7 +18,7 @@ from genospark.errors import GenosparkError
 from genospark.ingest.annotation import GENE_FEATURES
 from genospark.ingest.expression import IngestExpressionConfig, read_expression
 from genospark.ingest.genes import IngestGenesConfig, read_genes, read_regulators, read_terms
-from genospark.ingest.phenotypes import IngestPhenotypesConfig, read_covariates, read_labels, read_pedigree
+from genospark.ingest.phenotypes import IngestPhenotypesConfig, read_labels, read_numbers, read_pedigree
 from genospark.ingest.quarantine import IngestConfig, Rejects
 from genospark.ingest.reads import check_reference, pile_up, plan_regions, read_alignment_header
 from genospark.ingest.reads.fasta_index import check_fasta_index
@@ -213,7 +213,7 @@ def check_labels(path: Path) -> None:
 
 
 def check_covariates(path: Path) -> None:
-    _check_wide(path, lambda without: read_covariates(path, "sampleId", without), ["sampleId", "covariate", "covariateValue"])
+    _check_wide(path, lambda without: read_numbers(path, without, "sampleId", "covariate"), ["sampleId", "covariate", "covariateValue"])
 
 
 def check_pedigree(path: Path) -> None:
