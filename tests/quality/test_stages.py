@@ -263,5 +263,5 @@ def test_what_cannot_be_done_is_said(cohort: Cohort, spark: SparkSession, tmp_pa
     qc_fst(QcFstConfig(warehouse=warehouse, min_people=1, method="wc", sites=SitesConfig(contigs=["1"])), spark)
     (row,) = Warehouse(spark, warehouse).read("populationFst").collect()
     assert (row["population"], row["otherPopulation"], row["nPeople"], row["method"]) == ("X", "Y", 2, "wc")
-    with pytest.raises(ConfigError, match="no file of phenotypes or covariates"):
+    with pytest.raises(ConfigError, match="no file of phenotypes or traits or covariates"):
         ingest_phenotypes(IngestPhenotypesConfig(warehouse=warehouse, inputs=[]), spark)
