@@ -58,7 +58,9 @@ def phenotypes(warehouse: Warehouse, config: PeopleConfig, cohort: Cohort) -> tu
             raise TableError(f"{both[0]} is a disease in `phenotypes` and a trait in `traits`", "name one of them otherwise")
         found |= {str(column): wide[column] for column in wide}
         binary += list(wide) if table == "phenotypes" else []
-    _all_there(config.phenotypes, found, "phenotype", warehouse)
+    if missing := [name for name in config.phenotypes if name not in found]:
+        there = [name for table, name, _ in _KINDS if warehouse.has(table) for name in _names(warehouse.read(table), name)]
+        raise _not_there(missing[0], there, "phenotype", warehouse)
     return pd.DataFrame({name: found[name] for name in config.phenotypes or sorted(found)}, cohort.people["sampleId"]), binary
 
 
@@ -71,7 +73,8 @@ def covariates(warehouse: Warehouse, config: PeopleConfig, cohort: Cohort) -> pd
     parts = [pd.DataFrame(index=pd.Index(cohort.people["sampleId"]))]
     if "covariates" in config.tables(warehouse):
         wide = _wide(warehouse.read("covariates"), "covariate", "covariateValue", cohort, config.covariates or [])
-        _all_there(config.covariates or [], wide, "covariate", warehouse)
+        if missing := [name for name in config.covariates or [] if name not in wide]:
+            raise _not_there(missing[0], _names(warehouse.read("covariates"), "covariate"), "covariate", warehouse)
         parts.append(wide[config.covariates] if config.covariates else wide)
     if config.components:
         rows = warehouse.read("principalComponents").where(f.col("component") <= config.components)
@@ -92,13 +95,14 @@ def _wide(rows: DataFrame, name: str, value: str, cohort: Cohort, wanted: Iterab
     return long.pivot(index="sampleId", columns=name, values=value).astype(float).reindex(cohort.people["sampleId"])
 
 
-def _all_there(wanted: Iterable[str], there: Iterable[str], what: str, warehouse: Warehouse) -> None:
-    names = [str(name) for name in there]
-    for name in wanted:
-        if name not in names:
-            alike = difflib.get_close_matches(name, names, 1)
-            step = f"did you mean {alike[0]}?" if alike else "ingest it first: ingest-phenotypes"
-            raise TableError(f"{warehouse.path}: there is no {what} {name}", step)
+def _names(rows: DataFrame, column: str) -> list[str]:
+    return [row[0] for row in rows.select(column).distinct().collect()]
+
+
+def _not_there(name: str, there: list[str], what: str, warehouse: Warehouse) -> TableError:
+    alike = difflib.get_close_matches(name, there, 1)
+    step = f"did you mean {alike[0]}?" if alike else "ingest it first: ingest-phenotypes"
+    return TableError(f"{warehouse.path}: there is no {what} {name}", step)
 
 
 def designs(values: pd.DataFrame, binary: list[str], adjusted: pd.DataFrame, cohort: Cohort) -> list[tuple[Design, list[str]]]:
