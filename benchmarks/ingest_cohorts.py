@@ -107,7 +107,7 @@ def write_b(path: Path, people: int, sites: int) -> None:
     with bgzipped(path) as out:
         out.write(_header(people, {"chr1": int(positions[-1]) + 2}, list(_HEADER)))
         for position, site in zip(positions.tolist(), drawn, strict=True):
-            which = site.sum(axis=1) * _POOL + rng.integers(0, _POOL, people)
+            which = site.sum(axis=1, dtype=np.int64) * _POOL + rng.integers(0, _POOL, people)
             base = _BASES[rng.integers(0, len(_BASES))]
             row = b"\t".join(map(cells.__getitem__, which.tolist()))
             out.write(b"chr1\t%d\t.\t%s\t%d\tPASS\t.\tGT:AD:DP:GQ:PL\t%s\n" % (position + 1, base, rng.integers(50, 2000), row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pyarrow as pa
 from genospark.ingest.vcf.faults import BadLinesError
 from genospark.ingest.vcf.full.declared import Declared, genotype_type
 from genospark.ingest.vcf.full.info import described
-from genospark.ingest.vcf.full.spans import Bools, Ints, Spans, cut
+from genospark.ingest.vcf.full.spans import Bools, Ints, Spans, cut, cut_alike
 from genospark.ingest.vcf.full.values import integers, parse
 from genospark.ingest.vcf.lines import Lines
 
@@ -81,6 +82,9 @@ def _columns_of(lines: Lines, cells: Spans, names: list[str]) -> dict[str, Spans
     """By field, where its text stands in each cell; empty where the cell ends before."""
     if len(names) == 1 and not _has(cells, b":"):
         return {names[0]: cells}
+    alike = cut_alike(cells, lines.chunk.split.n_samples, b":,\t\n")
+    if alike is not None and alike[0].count(b":") < len(names):
+        return _columns_alike(cells, names, *alike)
     offsets, parts = cut(cells, b":")
     found = np.diff(offsets)
     _refuse(lines, found > len(names), "a genotype has more fields than FORMAT", _FIX)
@@ -97,6 +101,19 @@ def _columns_of(lines: Lines, cells: Spans, names: list[str]) -> dict[str, Spans
     return columns
 
 
+def _columns_alike(cells: Spans, names: list[str], separators: bytes, marks: Ints) -> dict[str, Spans]:
+    columns = {}
+    place = 0
+    for name, values in zip_longest(names, separators.split(b":")):
+        if values is None:
+            columns[name] = Spans(cells.text, cells.end, cells.end)
+            continue
+        own = marks[:, place : place + len(values) + 2]
+        columns[name] = Spans(cells.text, own[:, 0] + 1, own[:, -1], own)
+        place += len(values) + 1
+    return columns
+
+
 def _has(cells: Spans, byte: bytes) -> bool:
     return len(cells) > 0 and byte in cells.text[cells.begin[0] : cells.end[-1]].tobytes()
 
@@ -106,7 +123,7 @@ def _calls(lines: Lines, spans: Spans, n_alternates: Ints) -> tuple[pa.BooleanAr
     begin, size = spans.begin, spans.end - spans.begin
     n = len(spans)
     # The buffer has four more bytes than text.
-    first, separator, second = spans.text[begin], spans.text[begin + 1], spans.text[begin + 2]
+    first, separator, second = (spans.text.take(begin + place) for place in range(3))
     phased = (separator == ord("|")) & (size > 1)
     regular = (size == 3) & (phased | (separator == ord("/")))
     pairs = np.empty((n, 2), np.int32)
@@ -116,7 +133,7 @@ def _calls(lines: Lines, spans: Spans, n_alternates: Ints) -> tuple[pa.BooleanAr
         regular &= (digits < 10) | dots
         pairs[:, column] = np.where(dots, -1, digits)
     if regular.all():
-        _check_alleles(lines, pairs.max(axis=1), n_alternates)
+        _check_alleles(lines, np.maximum(pairs[:, 0], pairs[:, 1]), n_alternates)
         return pa.array(phased), pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32) * 2), pa.array(pairs.ravel()))
     other = np.flatnonzero(~regular)
     counts, bars, alleles = _irregular(lines, spans, other)
