@@ -36,30 +36,41 @@ def parse_bcf(split: BcfSplit, findings: Findings, quarantine: bool) -> Iterator
         InputError: The file is damaged or, without ``quarantine``, a record cannot be read.
     """
     rest = b""
+    whole: list[bytes] = []
+    starts: list[int] = []
+    size = 0
     for text, last in _pieces(split):
         data = rest + text
-        starts, stop = _record_starts(split, data)
+        own, stop = _record_starts(split, data)
         rest = data[stop:]
         if last and rest:
             raise InputError(f"{split.path}: the file, or a range that its index gives, ends within a record", AGAIN)
-        if starts:
-            yield from _Reader(split, Text(data[:stop]), np.array(starts), findings, quarantine).batch()
+        # Records of short ranges are read together.
+        starts += [size + start for start in own]
+        whole.append(data[:stop])
+        size += stop
+        if size >= _CHUNK_BYTES:
+            yield from _Reader(split, Text(b"".join(whole)), np.array(starts, np.int64), findings, quarantine).batch()
+            whole, starts, size = [], [], 0
+    if starts:
+        yield from _Reader(split, Text(b"".join(whole)), np.array(starts, np.int64), findings, quarantine).batch()
 
 
 def _pieces(split: BcfSplit) -> Iterator[tuple[bytes, bool]]:
-    """Inflated text of a range, in pieces, each with whether it is the last."""
-    parts: list[bytes] = []
-    size, skip = 0, split.skip
-    for at, text in bgzf.blocks(split.path, split.start):
-        if split.stop is not None and at >= split.stop:
-            parts.append(text[skip : split.stop_skip] if at == split.stop else b"")
-            break
-        parts.append(text[skip:])
-        size, skip = size + len(text), 0
-        if size >= _CHUNK_BYTES:
-            yield b"".join(parts), False
-            parts, size = [], 0
-    yield b"".join(parts), True
+    """Inflated text of ranges, in pieces, each with whether it is the last of a range."""
+    for (start, skip), end in split.ranges:
+        parts: list[bytes] = []
+        size = 0
+        for at, text in bgzf.blocks(split.path, start):
+            if end is not None and at >= end[0]:
+                parts.append(text[skip : end[1]] if at == end[0] else b"")
+                break
+            parts.append(text[skip:])
+            size, skip = size + len(text), 0
+            if size >= _CHUNK_BYTES:
+                yield b"".join(parts), False
+                parts, size = [], 0
+        yield b"".join(parts), True
 
 
 def _record_starts(split: BcfSplit, data: bytes) -> tuple[list[int], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genospark.core.paths import place
@@ -17,14 +18,12 @@ log = logging.getLogger("genospark.ingest.vcf")
 
 @dataclass(frozen=True)
 class BcfSplit:
-    """A range of records.
+    """Records that one process reads.
 
     Attributes:
         path: File.
-        start: Byte of the BGZF block in which the first record begins.
-        skip: Inflated bytes of it before that record.
-        stop: Byte of the block in which the first record after the last begins; None at the end of the file.
-        stop_skip: Inflated bytes of that block before it.
+        ranges: Where they lie: the byte of the BGZF block in which the first one begins and the inflated bytes before it, and the same of
+            the first one after the last; None at the end of the file.
         n_samples: People.
         contig_names: As in ``BcfHeader``.
         strings: As there.
@@ -33,10 +32,7 @@ class BcfSplit:
     """
 
     path: str
-    start: int
-    skip: int
-    stop: int | None
-    stop_skip: int
+    ranges: tuple[tuple[Place, Place | None], ...]
     n_samples: int
     contig_names: tuple[str, ...]
     strings: tuple[str, ...]
@@ -56,23 +52,22 @@ def plan_bcf(header: BcfHeader, target_bytes: int) -> list[BcfSplit]:
         raise InputError(f"a split cannot have {target_bytes} bytes", "give a positive number of bytes")
     bgzf.check_end(header.path)
     regions, index = header.regions, find_index(header.path)
-    begin, end = (header.data_start, header.data_skip), (None, 0)
-    found: list[tuple[Place, tuple[int | None, int]]] = [(begin, end)]
+    begin = (header.data_start, header.data_skip)
+    found: Sequence[tuple[tuple[Place, Place | None], ...]] = [((begin, None),)]
     if index and regions and regions.by_index:
         numbers = {name: number for number, name in enumerate(header.contig_names) if number < len(index.contigs)}
-        wanted = [(numbers[name], *span) for name, spans in regions.spans.items() if name in numbers for span in spans]
-        found = list(cuts(index, wanted, target_bytes))
+        wanted = {numbers[name]: spans for name, spans in regions.spans.items() if name in numbers}
+        found = cuts(index, wanted, target_bytes)
     elif index:
         places = [begin]
         for one in index.starts():
             if one[0] - places[-1][0] >= target_bytes:
                 places.append(one)
-        found = list(zip(places, [*places[1:], end], strict=True))
+        found = [(one,) for one in zip(places, [*places[1:], None], strict=True)]
     elif place(header.path).stat().st_size > target_bytes:
         log.warning(
             "%s has no index: one process must read all of it. To read it in parallel: bcftools index '%s'", header.path, header.path
         )
     return [
-        BcfSplit(header.path, *first, *last, len(header.sample_ids), header.contig_names, header.strings, header.keep, regions)
-        for first, last in found
+        BcfSplit(header.path, ranges, len(header.sample_ids), header.contig_names, header.strings, header.keep, regions) for ranges in found
     ]

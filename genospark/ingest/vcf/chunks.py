@@ -7,7 +7,7 @@ split needs to look back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from genospark.core.calls import Bytes
 from genospark.core.paths import open_bytes
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import gzip_pieces
+from genospark.ingest.vcf.index import Range
 from genospark.ingest.vcf.splits import Split
 
 CHUNK_BYTES = 16 << 20
@@ -102,8 +103,8 @@ def whole_lines(split: Split, size: int) -> Iterator[tuple[list[bytes], list[tup
 
 def _owned_text(split: Split) -> Iterator[_Piece]:
     """The text of the lines that a split owns; what is not marked as its own ends with the last of these lines."""
-    if split.stop_skip is not None:
-        yield from _between(split)
+    if split.ranges is not None:
+        yield from _between(split.path, split.ranges)
         return
     pieces = _pieces(split)
     if not split.first:
@@ -125,16 +126,14 @@ def _owned_text(split: Split) -> Iterator[_Piece]:
             return
 
 
-def _between(split: Split) -> Iterator[_Piece]:
-    """The text between two places that an index has."""
-    skip = split.skip
-    if (split.start, skip) == (split.stop, split.stop_skip):
-        return
-    for offset, text in bgzf.blocks(split.path, split.start):
-        if offset > split.stop:
-            return
-        yield offset, skip, text[skip : split.stop_skip if offset == split.stop else None], True
-        skip = 0
+def _between(path: str, ranges: Iterable[Range]) -> Iterator[_Piece]:
+    """The text between places that an index has."""
+    for (start, skip), (stop, stop_skip) in ranges:
+        for offset, text in bgzf.blocks(path, start):
+            if offset > stop or (offset == stop and not stop_skip):
+                break
+            yield offset, skip, text[skip : stop_skip if offset == stop else None], True
+            skip = 0
 
 
 def _pieces(split: Split) -> Iterator[_Piece]:

@@ -6,6 +6,8 @@ Formats: the tabix and CSI specifications of hts-specs.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
@@ -19,8 +21,12 @@ from genospark.ingest.vcf import bgzf
 Offsets = npt.NDArray[np.uint64]
 Place = tuple[int, int]
 """Byte of a BGZF block, and a place in its inflated bytes."""
+Range = tuple[Place, Place]
+"""Where its first record begins, and where its last one ends."""
 _TABIX_BYTES, _TILE_SHIFT, _DEPTH = 28, 14, 5
 _MOST_LEVELS = 10
+# Compressed bytes, of a block or so, that take less time to read than to leave out.
+_NEAR = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -54,22 +60,20 @@ class RecordIndex:
         found = {int(offset) for contig in self.contigs for chunks in contig.chunks.values() for offset in chunks[:, 0]}
         return [_place(offset) for offset in sorted(found)]
 
-    def ranges(self, contig: int, start: int, end: int) -> list[tuple[int, int]]:
-        """Virtual offsets from and to which the records lie that may overlap a region."""
-        known = self.contigs[contig]
-        end = min(end, 1 << self.min_shift + 3 * self.depth)
-        if start >= end:
-            return []
-        first = self._first(known, start)
-        found = []
-        for level in range(self.depth + 1):
+    def ranges(self, contig: int, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Virtual offsets from and to which the records lie that may overlap regions of a contig: starts and ends in order, apart."""
+        known, ends = self.contigs[contig], [end for _, end in spans]
+        for number, chunks in known.chunks.items():
+            # Levels above a bin have (8 ** level - 1) / 7 bins together.
+            level = ((7 * number + 1).bit_length() - 1) // 3
             shift = self.min_shift + 3 * (self.depth - level)
-            offset = ((1 << 3 * level) - 1) // 7
-            low, high = offset + (start >> shift), offset + (end - 1 >> shift)
-            numbers = range(low, high + 1) if high - low < len(known.chunks) else [one for one in known.chunks if low <= one <= high]
-            for number in numbers:
-                found += [(max(int(a), first), int(b)) for a, b in known.chunks.get(number, ()) if int(b) > first]
-        return found
+            begin = number - ((1 << 3 * level) - 1) // 7 << shift
+            at = bisect_right(ends, begin)
+            if at == len(spans) or spans[at][0] >= begin + (1 << shift):
+                continue
+            # What the first region of a bin needs, later ones need too.
+            first = self._first(known, spans[at][0])
+            yield from ((max(a, first), b) for a, b in chunks.tolist() if b > first)
 
     def _first(self, known: _Contig, start: int) -> int:
         """The offset before which no record that overlaps a position or a later one begins: of the bin before it that is there."""
@@ -117,32 +121,41 @@ def find_index(path: str) -> RecordIndex | None:
     return None
 
 
-def cuts(index: RecordIndex, wanted: list[tuple[int, int, int]], target_bytes: int) -> list[tuple[Place, Place]]:
-    """Ranges of a file in which the records of regions lie, in order, each of about as many compressed bytes at most.
+def cuts(index: RecordIndex, wanted: Mapping[int, Sequence[tuple[int, int]]], target_bytes: int) -> list[tuple[Range, ...]]:
+    """Ranges of a file in which the records of regions lie, in order, those together that one process reads.
 
     Args:
         index: Its index.
-        wanted: Regions: number of the contig, start, end.
-        target_bytes: Bytes of a range, if there are places between records to cut at.
+        wanted: By the number of a contig, regions: starts and ends in order, apart.
+        target_bytes: Compressed bytes that are read together at most, if there are places between records to cut at.
 
     Returns:
-        Places of the first record of each, and behind the last; one empty range where there are none.
+        Places of the first record of each range, and behind the last; none in one piece where there are none.
     """
-    joined: list[tuple[int, int]] = []
-    for begin, end in sorted(one for contig, start, stop in wanted for one in index.ranges(contig, start, stop)):
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+    joined: list[list[int]] = []
+    for begin, end in sorted(one for contig, spans in wanted.items() for one in index.ranges(contig, spans)):
+        if joined and begin >> 16 <= (joined[-1][1] >> 16) + _NEAR:
+            joined[-1][1] = max(end, joined[-1][1])
         else:
-            joined.append((begin, end))
+            joined.append([begin, end])
     starts = index.starts()
-    found: list[tuple[Place, Place]] = []
-    for first, last in joined:
-        places = [_place(first)]
-        for one in starts:
-            if places[0] < one < _place(last) and one[0] - places[-1][0] >= target_bytes:
-                places.append(one)
-        found += pairwise([*places, _place(last)])
-    return found or [((0, 0), (0, 0))]
+    found: list[tuple[Range, ...]] = []
+    together: list[Range] = []
+    size = 0
+    for first, last in ((_place(begin), _place(end)) for begin, end in joined):
+        places = [first]
+        for start in starts[bisect_right(starts, first) : bisect_left(starts, last)]:
+            if start[0] - places[-1][0] >= target_bytes:
+                places.append(start)
+        for one in pairwise([*places, last]):
+            # The block in which a range ends is read, too.
+            own = one[1][0] - one[0][0] + (_NEAR if one[1][1] else 0)
+            if together and size + own > target_bytes:
+                found.append(tuple(together))
+                together, size = [], 0
+            together.append(one)
+            size += own
+    return [*found, tuple(together)]
 
 
 def _place(offset: int) -> Place:

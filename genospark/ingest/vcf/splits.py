@@ -8,7 +8,7 @@ from genospark.core.paths import place
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import Compression, VcfHeader
-from genospark.ingest.vcf.index import RecordIndex, cuts, find_index
+from genospark.ingest.vcf.index import Range, RecordIndex, cuts, find_index
 from genospark.ingest.vcf.regions import Regions
 
 
@@ -27,7 +27,7 @@ class Split:
         first_line: Line number of the first record, from 1; None in all but the first split.
         keep: As in ``VcfHeader``.
         regions: As there.
-        stop_skip: Where an index says where records lie: they begin ``skip`` bytes behind ``start``, and end as many behind ``stop``.
+        ranges: Where an index says where records lie: these alone are read; else None.
     """
 
     path: str
@@ -40,7 +40,7 @@ class Split:
     first_line: int | None = None
     keep: tuple[str, ...] = ()
     regions: Regions | None = None
-    stop_skip: int | None = None
+    ranges: tuple[Range, ...] | None = None
 
     @property
     def first(self) -> bool:
@@ -84,19 +84,18 @@ def plan_splits(header: VcfHeader, target_bytes: int) -> list[Split]:
 
 
 def _by_index(header: VcfHeader, regions: Regions, index: RecordIndex, target_bytes: int) -> list[Split]:
-    wanted = [(index.names.index(name), *span) for name, spans in regions.spans.items() if name in index.names for span in spans]
+    wanted = {index.names.index(name): spans for name, spans in regions.spans.items() if name in index.names}
     return [
         Split(
             path=header.path,
-            start=start,
-            stop=stop,
+            start=ranges[0][0][0] if ranges else 0,
+            stop=ranges[-1][1][0] if ranges else 0,
             compression="bgzf",
             n_columns=header.n_columns,
             n_samples=len(header.sample_ids),
-            skip=skip,
             keep=header.keep,
             regions=regions,
-            stop_skip=stop_skip,
+            ranges=ranges,
         )
-        for (start, skip), (stop, stop_skip) in cuts(index, wanted, target_bytes)
+        for ranges in cuts(index, wanted, target_bytes)
     ]

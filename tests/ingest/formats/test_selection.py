@@ -99,6 +99,14 @@ def test_regions_of_a_bed_file(files: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["tbi", "csi", "bcf"])
+def test_many_regions_are_read_in_few_pieces(files: Path, kind: str) -> None:
+    path = files / ("bcf.bcf" if kind == "bcf" else f"{kind}.vcf.gz")
+    header = read_bcf_header(path) if kind == "bcf" else read_header(path)
+    (chosen,) = within([header], [f"1:{start}-{start + 500}" for start in range(1, LENGTH, 10_000)], by_index=True)
+    assert len(genotype_files.plan(chosen, 4 << 20)) == 1
+
+
+@pytest.mark.parametrize("kind", ["tbi", "csi", "bcf"])
 def test_an_index_saves_reading(files: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     inflated = []
     read = bgzf._read_block
