@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import ingest_cohorts
+import ingest_glow
 from results_io import row, write
 
+from genospark.core.glow_jars import VARIABLE
 from genospark.core.progress import configure_logging, log
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -264,7 +266,12 @@ def main() -> None:
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"--master local[{given.cores}] pyspark-shell"
         print([ingest(path, FOLDER / "alone") for path in given.time][-1])
         return
-    rows = [entry for name in COHORTS if given.only in (None, name) for entry in compare(name, given.scale, given.repeats)]
+    chosen = [name for name in COHORTS if given.only in (None, name)]
+    rows = [entry for name in chosen for entry in compare(name, given.scale, given.repeats)]
+    if VARIABLE in os.environ:
+        # Time of both engines grows with the sites: a tenth of them is enough.
+        small = {f"cohort {name}, a tenth of the sites": sources(name, given.scale)[1] for name in chosen}
+        rows += ingest_glow.compare(small, given.repeats, f"{VARIABLE}=PATHS {COMMAND}")
     if given.scale == 1 and given.only is None:
         write("ingest", rows)
     for entry in rows:
