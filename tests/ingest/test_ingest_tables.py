@@ -107,7 +107,7 @@ def test_pedigrees_with_and_without_header_and_tabs(tmp_path: Path) -> None:
         assert found.loc["b", "fatherId"] == "a"
         assert found["motherId"].isna().all()
         assert found.loc["a", "sex"] == 1
-        assert np.isnan(found.loc["b", "sex"])
+        assert pd.isna(found.loc["b", "sex"])
 
 
 @pytest.mark.parametrize(
