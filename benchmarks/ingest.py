@@ -133,7 +133,7 @@ class WorkerMemory:
         while not self._over.wait(0.05):
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
-                    if b"pyspark.daemon" in (folder / "cmdline").read_bytes():
+                    if b"genospark.core.daemon" in (folder / "cmdline").read_bytes():
                         # What is shared with the daemon that forked it is not counted twice: Pss.
                         lines = (folder / "smaps_rollup").read_text().splitlines()
                         self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)
