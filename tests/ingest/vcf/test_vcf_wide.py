@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from vcf_helpers import dosages, read, vcf, write
 
 from genospark.errors import InputError
-from genospark.ingest.vcf import Findings, parse_split, plan_splits, read_header
+from genospark.ingest.vcf import Findings, parse_split, plain, plan_splits, read_header
 
 PEOPLE = 40
 SITE = "1\t{}\t.\tA\tC\t.\tPASS\t.\tGT\t"
@@ -70,3 +72,35 @@ def test_columns_are_counted_where_widths_are_right(tmp_path: Path, cells: list[
     path = write(tmp_path / "a.vcf", vcf([SITE.format(6) + "\t".join(["0|0"] * PEOPLE), SITE.format(7) + line], PEOPLE))
     with pytest.raises(InputError, match=rf"line 16 \(1:7\): wrong number of columns \(expected 49, found {found}\)"):
         read(path)
+
+
+ANY = st.lists(
+    st.tuples(st.sampled_from(["A\tC", "A\tC,G", "A\t.", "A\tC,G,T"]), st.sampled_from("/|"), st.integers(0, 99)), min_size=1, max_size=9
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANY, st.sampled_from([["./."], [".|."], ["./.", ".|."], []]), st.booleans())
+def test_plain_lines_are_those_that_are_read_cell_by_cell(
+    tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str, int]], missing: list[str], crlf: bool
+) -> None:
+    lines = []
+    for number, (alleles, separator, seed) in enumerate(records):
+        drawn = random.Random(seed)
+        calls = missing if seed < 5 and missing else [f"{a}{separator}{b}" for a in "01" for b in "01"] + missing
+        calls = calls if alleles != "A\t." or seed % 2 else [f"0{separator}0", *missing]
+        lines.append(f"1\t{number + 1}\t.\t{alleles}\t.\tPASS\t.\tGT\t" + "\t".join(drawn.choices(calls, k=PEOPLE)))
+    text = vcf(lines, PEOPLE)
+    path = write(tmp_path_factory.mktemp("plain") / "a.vcf", text.replace("\n", "\r\n") if crlf else text)
+
+    def everything() -> tuple[pa.Table | None, list[object]]:
+        findings = Findings()
+        header = replace(read_header(path), keep=("phase",))
+        (split,) = plan_splits(header, 1 << 40)
+        batches = list(parse_split(split, findings, quarantine=True))
+        return (pa.Table.from_batches(batches) if batches else None), [*findings.bad]
+
+    fast = everything()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "MIN_PEOPLE", PEOPLE + 1)
+        assert fast == everything()
