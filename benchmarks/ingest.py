@@ -134,7 +134,7 @@ class WorkerMemory:
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
                     if b"genospark.core.daemon" in (folder / "cmdline").read_bytes():
-                        # What is shared with the daemon that forked it is not counted twice: Pss.
+                        # What is shared with the daemon that forked it counts, too.
                         lines = (folder / "smaps_rollup").read_text().splitlines()
                         self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)
                 except (OSError, StopIteration):

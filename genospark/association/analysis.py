@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -109,11 +109,7 @@ class Analysis:
             yield str(name), _with_p_values(of_one, n, frequency, self.design.columns)
 
     def _binary(self, test: Logistic | Score, block: Block) -> Found:
-        return test.test(block) if isinstance(test, Score) else test.test(block, self._mode)
-
-    @property
-    def _mode(self) -> Test:
-        return "firth" if self.test_of == "firth" else "wald" if self.test_of == "wald" else "firth-fallback"
+        return test.test(block) if isinstance(test, Score) else test.test(block, cast(Test, self.test_of))
 
 
 def _with_p_values(found: Found, n: NDArray[np.int64], frequency: Doubles, columns: int) -> Results:

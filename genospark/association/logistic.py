@@ -8,10 +8,12 @@ weights, which converge where the information's alone would go to and fro. Value
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from genospark.association.blocks import FIRTH, LOGISTIC, SEPARATED, UNFINISHED, Block, Found, solve
 from genospark.association.design import Design, Doubles, symmetric
@@ -56,13 +58,29 @@ class Logistic:
         columns = design.basis * np.sqrt(design.n)
         beta = np.zeros(design.columns)
         for _ in range(_LOGISTIC_STEPS):
-            expected = 1 / (1 + np.exp(-(columns @ beta + given)))
+            expected = special.expit(columns @ beta + given)
             information = columns.T @ ((expected * (1 - expected))[:, None] * columns)
             step = np.linalg.lstsq(information, columns.T @ (cases - expected), rcond=None)[0]
             beta += step
             if np.abs(step).max() < _DONE:
                 return cls(design, cases, columns @ beta + given, columns, design.pairs * design.n)
         raise TableError(f"{what}: covariates tell cases and controls apart, no logistic regression fits", "name fewer `covariates`")
+
+    @cached_property
+    def expected(self) -> Doubles:
+        """Probability of being a case by covariates and offset alone, (people,)."""
+        found: Doubles = special.expit(self.base)
+        return found
+
+    @cached_property
+    def weight(self) -> Doubles:
+        """Its variance, (people,)."""
+        return self.expected * (1 - self.expected)
+
+    @cached_property
+    def weighted(self) -> Doubles:
+        """The columns times it, (people, columns)."""
+        return self.weight[:, None] * self.columns
 
     def test(self, block: Block, test: Test) -> Found:
         """Regression on a constant, the covariates and the copies of each variant: coefficient and Wald's standard error of the last."""
@@ -140,12 +158,10 @@ class _Fit:
         made = cls(of, np.arange(len(block.n)), block.copies, block.gaps, *np.zeros((2, len(block.n), of.design.columns + 1)))
         made.keep(np.isin(made.rows, rows))
         made.rows = np.arange(len(rows))
-        expected = 1 / (1 + np.exp(-of.base))
-        weight = expected * (1 - expected)
-        with_columns = made.copies @ (weight[:, None] * of.columns)
-        adjusted = np.linalg.solve(of.columns.T @ (weight[:, None] * of.columns), with_columns.T).T
-        left = made.copies**2 @ weight - (adjusted * with_columns).sum(axis=1)
-        made.beta[:, -1] = np.clip(made.copies @ (of.cases - expected) / left, -2, 2)
+        with_columns = made.copies @ of.weighted
+        adjusted = np.linalg.solve(of.columns.T @ of.weighted, with_columns.T).T
+        left = made.copies**2 @ of.weight - (adjusted * with_columns).sum(axis=1)
+        made.beta[:, -1] = np.clip(made.copies @ (of.cases - of.expected) / left, -2, 2)
         made.beta[:, :-1] = -adjusted * made.beta[:, -1:]
         return made
 

@@ -29,11 +29,8 @@ class Score:
     @classmethod
     def of(cls, fitted: Logistic) -> Score:
         """From the fit of the covariates."""
-        expected = 1 / (1 + np.exp(-fitted.base))
-        weight = expected * (1 - expected)
-        columns = weight[:, None] * fitted.columns
-        inverse = np.linalg.inv(fitted.columns.T @ columns)
-        return cls(np.column_stack([fitted.cases - expected, weight, columns]), inverse)
+        inverse = np.linalg.inv(fitted.columns.T @ fitted.weighted)
+        return cls(np.column_stack([fitted.cases - fitted.expected, fitted.weight, fitted.weighted]), inverse)
 
     def test(self, block: Block) -> Found:
         """The step, which estimates the coefficient, and its standard error."""

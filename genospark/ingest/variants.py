@@ -37,7 +37,7 @@ from genospark.ingest.vcf_rows_glow import by_glow
 from genospark.ingest.vcf_table import choose_engine
 
 _TASKS_PER_CORE, _LEAST_BYTES, _MOST_BYTES = 4, 4 << 20, 64 << 20
-"""A task costs about a quarter of a second by itself, and the last ones of a job should not keep other cores waiting long."""
+"""A task costs about a tenth of a second by itself, and the last ones of a job should not keep other cores waiting long."""
 _Sources = Callable[[list[Piece], list[Columns]], Source]
 """Reads pieces, given for each which sample set its file belongs to, and which of its people."""
 

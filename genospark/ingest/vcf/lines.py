@@ -142,6 +142,4 @@ def _wrong_columns(start: int, line: int, expected: int, found: int) -> Wrong:
 
 def _evenly_spread(tabs: Ints, starts: Ints, ends: Ints, each: Ints) -> bool:
     stops = np.cumsum(each)
-    some = each > 0
-    firsts, lasts = tabs[(stops - each)[some]], tabs[stops[some] - 1]
-    return bool((firsts >= starts[some]).all() and (lasts < ends[some]).all())
+    return bool((tabs[stops - each] >= starts).all() and (tabs[stops - 1] < ends).all())
