@@ -8,7 +8,9 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from genospark.core.storage import Warehouse
+from genospark.features import ridge_scores
 from genospark.features.normalise_rows import from_table
+from genospark.models.ridge import PREFIX
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 
 KINDS: dict[str, type[Variant | Expression | Covariate]] = {"variant": Variant, "expression": Expression, "covariate": Covariate}
@@ -47,7 +49,9 @@ def from_tables(warehouse: Warehouse) -> FeatureSpec:
 
     transform = next((row["transform"] for row in rows if row["kind"] == "expression"), "none")
     diseases = tuple(row["disease"] for row in targets)
-    return FeatureSpec(of("variant"), of("expression"), of("covariate"), transform, diseases, from_table(warehouse, "risk"))
+    covariates = of("covariate")
+    ridge = ridge_scores.from_table(warehouse, [entry.name for entry in covariates if entry.name.startswith(PREFIX)])
+    return FeatureSpec(of("variant"), of("expression"), covariates, transform, diseases, from_table(warehouse, "risk"), ridge)
 
 
 def _value(found: Any) -> Any:

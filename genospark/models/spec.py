@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.models.normaliser import Normaliser
+from genospark.models.ridge import RidgeScores
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class FeatureSpec:
         transform: What raw expression goes through before it is standardised, see ``normaliser.steps_of``.
         diseases: The targets, in order.
         normaliser: What was fitted for that; None where the transform needs nothing.
+        ridge: Scores that are the last covariates; None where there are none.
     """
 
     variants: tuple[Variant, ...]
@@ -68,6 +70,7 @@ class FeatureSpec:
     transform: str
     diseases: tuple[str, ...]
     normaliser: Normaliser | None = None
+    ridge: RidgeScores | None = None
 
     @property
     def call_bytes(self) -> int:
@@ -97,13 +100,13 @@ class FeatureSpec:
         return near, far
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays of the normaliser."""
-        rest = asdict(replace(self, normaliser=None))
-        return rest | {"normaliser": self.normaliser.to_json() if self.normaliser else None}
+        """All but the arrays of the normaliser and of scores."""
+        parts = {name: part.to_json() if part else None for name, part in (("normaliser", self.normaliser), ("ridge", self.ridge))}
+        return asdict(replace(self, normaliser=None, ridge=None)) | parts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of the normaliser, by name."""
-        return self.normaliser.arrays() if self.normaliser else {}
+        """The arrays of the normaliser and of scores, by name."""
+        return (self.normaliser.arrays() if self.normaliser else {}) | (self.ridge.arrays() if self.ridge else {})
 
     @classmethod
     def of(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FeatureSpec:
@@ -116,6 +119,7 @@ class FeatureSpec:
             values["transform"],
             tuple(values["diseases"]),
             Normaliser.of(values["normaliser"], arrays) if values.get("normaliser") else None,
+            RidgeScores.from_json(values["ridge"], arrays) if values.get("ridge") else None,
         )
 
 

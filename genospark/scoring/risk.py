@@ -48,7 +48,7 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
     """
     warehouse = Warehouse(spark, config.warehouse)
     bundle = chosen(warehouse, TASK, config.bundle)
-    optional = [name for name in ("expression", "covariates") if warehouse.has(name)]
+    optional = [name for name in ("expression", "covariates", "pgsScores") if warehouse.has(name)]
     tables = ["variants", "genotypes", "samples", *optional, *(["expressionPredictions"] if config.predicted_expression else [])]
     work = config.model_copy(update={"bundle": bundle.version})
     return run_stage(
