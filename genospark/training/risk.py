@@ -80,6 +80,19 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
         metrics = [row for side in ("validation", "test") for row in measure(model, people[people["split"] == side], side)]
         return model.bundle(lineage=lineage), metrics
 
+    def outcomes(self, warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
+        model, people = RiskModel.of(bundle), _predicted(warehouse, bundle)
+        people = people[people["split"] == "test"]
+        network, logistic, labels = _arrays(people)
+        scores = {"network": network, "baseline": logistic, "default": model.default_probability(network, logistic)}
+        return pd.concat(
+            people[["sampleId", "familyId"]].assign(
+                target=disease, model=name, method=METHODS[name], score=score[:, task], label=labels[:, task], metric="AUC"
+            )
+            for task, disease in enumerate(model.spec.diseases)
+            for name, score in scores.items()
+        )
+
 
 def _vectors(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Dense vectors [people, features] and labels [people, diseases] of one side, at most `most` people, drawn by a hash."""
