@@ -11,8 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import ingest_cohorts
 import ingest_glow
 import ingest_quality
 from ingest_peers import ROOT, Runs, hail, programs, timed
+from ingest_runs import WorkerMemory, ingest
 from results_io import row, update
 
 from genospark.core.glow_jars import VARIABLE
@@ -32,47 +31,6 @@ COHORTS: dict[str, tuple[Callable[[Path, int, int], None], int, int, dict[str, f
     "A": (ingest_cohorts.write_a, 2500, 900_000, {"plink2": 1.2, "bcftools": 0.3, "hail": 0.2}),
     "B": (ingest_cohorts.write_b, 500, 100_000, {"bcftools": 0.8, "hail": 0.25}),
 }
-
-
-class WorkerMemory:
-    """Highest resident memory of a Python worker of this process's Spark session, in MB, while it is watched."""
-
-    def __init__(self) -> None:
-        self.most = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> WorkerMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.05):
-            for folder in Path("/proc").glob("[0-9]*"):
-                try:
-                    if b"genospark.core.daemon" in (folder / "cmdline").read_bytes():
-                        # What is shared with the daemon that forked it counts, too.
-                        lines = (folder / "smaps_rollup").read_text().splitlines()
-                        self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)
-                except (OSError, StopIteration):
-                    continue
-
-
-def ingest(source: Path, warehouse: Path) -> float:
-    """Our stage with its defaults, in this process's session: seconds from the call to the committed run."""
-    from genospark.core.session import session
-    from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
-
-    shutil.rmtree(warehouse, ignore_errors=True)
-    shutil.rmtree(f"{warehouse}-crosswalk", ignore_errors=True)
-    config = IngestVcfConfig(warehouse=str(warehouse), inputs=[str(source)])
-    begun = time.perf_counter()
-    ingest_vcf(config, session("bench-ingest"))
-    return time.perf_counter() - begun
 
 
 def sources(name: str, scale: float) -> tuple[Path, Path]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from ingest_peers import Runs, timed
+from ingest_runs import quality
 from results_io import row
 
 from genospark.core.progress import log
@@ -49,10 +49,11 @@ def compare(label: str, source: Path, warehouse: Path, made: Path, repeats: int,
         for stage, options in _PLINK2.items():
             # Pruning has no goal: both need it once.
             if turn == 0 or stage != "qc prune":
-                once_more(stage, lambda stage=stage: _ours(stage, warehouse, counts))
+                once_more(stage, lambda stage=stage: quality(stage, warehouse))
                 once_more(f"plink2 {stage}", lambda stage=stage, options=options: timed(_plink2(stage, options, made)))
         once_more("check-vcf", lambda: timed(["taskset", "-c", "0", program, "check-vcf", str(source)]))
-        counts["plink2"] = len((made / "qc-prune.prune.in").read_text().split())
+        if turn == 0:
+            counts = {"genospark": _kept(warehouse), "plink2": len((made / "qc-prune.prune.in").read_text().split())}
         yield list(_rows(label, runs, counts, text, command))
 
 
@@ -77,17 +78,8 @@ def _plink2(stage: str, options: list[str], made: Path) -> list[str]:
     return ["plink2", "--pfile", str(made / "plink2"), *filled, "--threads", "2", "--out", str(made / stage.replace(" ", "-"))]
 
 
-def _ours(stage: str, warehouse: Path, counts: dict[str, int]) -> float:
-    """The stage with its defaults, in this process's session: seconds from the call to the committed run."""
+def _kept(warehouse: Path) -> int:
     from genospark.core.session import session
     from genospark.core.storage import Warehouse
-    from genospark.stages import stage as known
 
-    function, model = known(stage).load()
-    spark = session("bench-ingest")
-    begun = perf_counter()
-    function(model(warehouse=str(warehouse), rerun=True), spark)
-    taken = perf_counter() - begun
-    if stage == "qc prune":
-        counts["genospark"] = Warehouse(spark, str(warehouse)).read("prunedVariants").where("reason is null").count()
-    return taken
+    return Warehouse(session("bench-ingest"), str(warehouse)).read("prunedVariants").where("reason is null").count()
