@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 
 def ingest(source: Path, warehouse: Path) -> float:
     """Our stage with its defaults, in this process's session: seconds from the call to the committed run."""
@@ -53,11 +55,10 @@ class WorkerMemory:
 
     def _watch(self) -> None:
         while not self._over.wait(0.05):
-            for folder in Path("/proc").glob("[0-9]*"):
+            for process in psutil.Process().children(recursive=True):
                 try:
-                    if b"genospark.core.daemon" in (folder / "cmdline").read_bytes():
+                    if "genospark.core.daemon" in process.cmdline():
                         # What is shared with the daemon that forked it counts, too.
-                        lines = (folder / "smaps_rollup").read_text().splitlines()
-                        self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)
-                except (OSError, StopIteration):
+                        self.most = max(self.most, process.memory_info().rss / 2**20)
+                except psutil.Error:
                     continue
