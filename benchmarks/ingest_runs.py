@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 
 def ingest(source: Path, warehouse: Path) -> float:
@@ -55,10 +56,23 @@ class WorkerMemory:
 
     def _watch(self) -> None:
         while not self._over.wait(0.05):
-            for process in psutil.Process().children(recursive=True):
-                try:
-                    if "genospark.core.daemon" in process.cmdline():
+            for folder in _offspring():
+                with suppress(OSError, StopIteration):
+                    if b"genospark.core.daemon" in (folder / "cmdline").read_bytes():
                         # What is shared with the daemon that forked it counts, too.
-                        self.most = max(self.most, process.memory_info().rss / 2**20)
-                except psutil.Error:
-                    continue
+                        lines = (folder / "smaps_rollup").read_text().splitlines()
+                        self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)
+
+
+def _offspring() -> Iterator[Path]:
+    """Folders of the processes that this one has started, and of those that these have."""
+    parents: dict[str, str] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[stat.parent.name] = stat.read_text().rpartition(")")[2].split()[1]
+    for process in parents:
+        ancestor = process
+        while (ancestor := parents.get(ancestor, "")) and ancestor != str(os.getpid()):
+            continue
+        if ancestor:
+            yield Path("/proc") / process
