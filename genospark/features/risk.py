@@ -15,7 +15,7 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
-from genospark.features import normalise_rows, ridge_scores
+from genospark.features import normalise_rows, ridge_scores, targets
 from genospark.features.adjusting import adjusting, varying
 from genospark.features.association import associate, expression_values
 from genospark.features.fusion import covariates, fuse, measurements
@@ -29,8 +29,10 @@ from genospark.features.ridge_scores import Ridge
 from genospark.features.selection import best, best_variants
 from genospark.features.specification import to_rows
 from genospark.features.split import SPLITS
+from genospark.features.targets import TargetConfig
 from genospark.models.neighbours import nearest
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.targets import Target
 
 
 class BuildRiskFeaturesConfig(NormaliseConfig):
@@ -39,6 +41,7 @@ class BuildRiskFeaturesConfig(NormaliseConfig):
     Attributes:
         variants: Variant features to select.
         expression: Expression features to select.
+        targets: What is predicted; every disease of ``phenotypes`` where empty.
         fractions: Shares of train, validation and test families.
         seed: Of the split.
         given_split: Batch of ``splits`` that says who is on which side, instead of the shares.
@@ -53,6 +56,7 @@ class BuildRiskFeaturesConfig(NormaliseConfig):
 
     variants: int = Field(1000, ge=1)
     expression: int = Field(100, ge=0)
+    targets: list[TargetConfig] = []
     fractions: Fractions = (0.7, 0.15, 0.15)
     seed: int = 1
     given_split: str | None = None
@@ -77,7 +81,7 @@ def build_features(config: BuildRiskFeaturesConfig, spark: SparkSession) -> str:
     warehouse = Warehouse(spark, config.warehouse)
     optional = [name for name in ("expression", "covariates") if warehouse.has(name)]
     given = [*(["pgsScores"] if config.published else []), *([f"splits/{config.given_split}"] if config.given_split else [])]
-    tables = ["variants", "genotypes", "samples", "phenotypes", *optional, *family_tables(warehouse), *given]
+    tables = ["variants", "genotypes", "samples", *targets.tables(config.targets), *optional, *family_tables(warehouse), *given]
     return run_stage("build-features risk", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 
@@ -87,12 +91,15 @@ class People:
 
     Attributes:
         table: sampleId, sampleIndex, familyId, split; sorted by sampleIndex.
-        labels: [people, diseases]: 0, 1 or NaN, with the same index as `table`.
+        targets: What is predicted, as training people have it.
+        labels, weights: [people, targets]: see ``Target``, with the same index as `table`.
         covariates: [people, covariates], NaN where not known.
     """
 
     table: pd.DataFrame
+    targets: tuple[Target, ...]
     labels: pd.DataFrame
+    weights: pd.DataFrame
     covariates: pd.DataFrame
 
     @property
@@ -110,14 +117,15 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     run.write("riskFeatures", to_rows(warehouse.spark, spec))
     run.write("riskRidge", ridge_scores.to_rows(warehouse.spark, spec.ridge))
     run.write("expressionNormalisation/risk", normalise_rows.to_rows(warehouse, "risk", spec.normaliser))
-    prevalence = people.labels[people.training].mean()
-    targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
-    run.write("riskTargets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
+    run.write("riskTargets", targets.to_rows(warehouse.spark, spec.targets))
     fused = fuse(warehouse, spec, ridge=ridge).rows.drop("expressionCoverage", "predictedExpressionShare")
-    known = people.table[["sampleId", "familyId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
-    labelled = fused.join(
-        warehouse.spark.createDataFrame(known, "sampleId string, familyId string, split string, labels binary"), "sampleId"
+    known = people.table[["sampleId", "familyId", "split"]].assign(
+        labels=[row.tobytes() for row in people.labels.to_numpy("<f4")],
+        weights=[row.tobytes() for row in people.weights.to_numpy("<f4")],
+        draw=targets.draws(people.table["familyId"]),
     )
+    columns = "sampleId string, familyId string, split string, labels binary, weights binary, draw binary"
+    labelled = fused.join(warehouse.spark.createDataFrame(known, columns), "sampleId")
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
     with bounded(warehouse.spark, spec.normaliser):
         run.write("riskExamples", spread)
@@ -129,16 +137,17 @@ def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
         samples = samples.join(warehouse.read("expression").select("sampleId").distinct(), "sampleId")
     table: pd.DataFrame = samples.toPandas()
     table = table.sort_values("sampleIndex").set_index("sampleId", drop=False)
-    labels = _wide(warehouse.read("phenotypes"), "disease", "label")
-    common = table.index.intersection(labels.index, sort=False)
+    asked = targets.asked(warehouse, config.targets)
+    common = table.index.intersection(asked.values.index, sort=False)
     if common.empty:
         raise TableError(
-            f"{warehouse.path}: none of the {len(labels)} people with labels is among the {len(table)} with genotypes",
+            f"{warehouse.path}: none of the {len(asked.values)} people with labels is among the {len(table)} with genotypes",
             "check that the VCF and the phenotype file name people the same way",
         )
-    table, labels = table.loc[common], labels.loc[common]
+    table = table.loc[common]
     table = with_sides(warehouse, table, config.fractions, config.seed, given=config.given_split)
-    return People(table, labels, _covariates(warehouse, config).reindex(common))
+    found, labels, weights = asked.fitted(common, table["split"] == "train")
+    return People(table, found, labels, weights, _covariates(warehouse, config).reindex(common))
 
 
 def _covariates(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> pd.DataFrame:
@@ -160,11 +169,7 @@ def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
 def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSpec:
     warehouse = run.warehouse
     training = people.table[people.training]
-    labels = people.labels[people.training]
-    for disease in labels:
-        cases = int(labels[disease].sum())
-        if min(cases, int(labels[disease].notna().sum()) - cases) < 2:
-            raise TableError(f"{disease}: fewer than 2 cases or controls among the training people", "leave the disease out")
+    labels = targets.contrasts(people.targets, people.labels[people.training])
     raw = people.covariates[people.training]
     means, deviations = raw.mean(), raw.std(ddof=0)
     kept = varying(raw)
@@ -201,7 +206,7 @@ def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSp
         tuple(Expression(*row) for row in expression.itertuples(index=False)),
         tuple(Covariate(name, float(means[name]), float(deviations[name])) for name in kept),
         config.expression_transform,
-        tuple(str(name) for name in labels),
+        people.targets,
         normaliser.restricted(set(expression[list(expression)[:3]].itertuples(index=False, name=None))) if normaliser else None,
     )
     return _with_neighbours(warehouse, spec, training, config) if config.expression_filling == "knn" and spec.expression else spec
@@ -213,10 +218,11 @@ def _with_ridge(
     """The specification with ridge scores, where they are wanted."""
     if not config.ridge.use:
         return spec, None
-    training, labels, covariates = (part[people.training] for part in (people.table, people.labels, people.covariates))
+    training, labels, known = (part[people.training] for part in (people.table, people.labels, people.covariates))
     with step("build-features risk: stacked ridge regression (glow.wgr)"):
         limits = config.min_call_rate, config.min_allele_count
-        return with_scores(warehouse, spec, training, labels, adjusting(covariates), config.ridge, *limits)
+        contrasts = targets.contrasts(people.targets, labels)
+        return with_scores(warehouse, spec, training, contrasts, adjusting(known), config.ridge, *limits)
 
 
 def _with_neighbours(warehouse: Warehouse, spec: FeatureSpec, training: pd.DataFrame, config: BuildRiskFeaturesConfig) -> FeatureSpec:

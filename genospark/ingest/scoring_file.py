@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from genospark.errors import InputError
-from genospark.ingest.tabular import numbers, read_blocks, read_text, refuse_again, refuse_values
+from genospark.ingest.table_checks import numbers, refuse_again, refuse_values
+from genospark.ingest.tabular import read_blocks
+from genospark.ingest.text_files import read_text
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RATIO = re.compile(r"\b(OR|HR|odds ratios?|hazard ratios?)\b", re.IGNORECASE)

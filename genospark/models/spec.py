@@ -1,4 +1,4 @@
-"""What a model is fed: the features, in order, with what was fitted on training people, and its diseases."""
+"""What a model is fed: the features, in order, with what was fitted on training people, and its targets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genospark.models.normaliser import Normaliser
 from genospark.models.ridge import RidgeScores
+from genospark.models.targets import Target
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class FeatureSpec:
 
     Attributes:
         transform: What raw expression goes through before it is standardised, see ``normaliser.steps_of``.
-        diseases: The targets, in order.
+        targets: What is predicted, in order.
         normaliser: What was fitted for that; None where the transform needs nothing.
         ridge: Scores that are the last covariates; None where there are none.
     """
@@ -68,9 +69,14 @@ class FeatureSpec:
     expression: tuple[Expression, ...]
     covariates: tuple[Covariate, ...]
     transform: str
-    diseases: tuple[str, ...]
+    targets: tuple[Target, ...]
     normaliser: Normaliser | None = None
     ridge: RidgeScores | None = None
+
+    @property
+    def diseases(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(target.name for target in self.targets)
 
     @property
     def call_bytes(self) -> int:
@@ -117,7 +123,7 @@ class FeatureSpec:
             tuple(Expression(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in values["expression"]),
             tuple(Covariate(**entry) for entry in values["covariates"]),
             values["transform"],
-            tuple(values["diseases"]),
+            tuple(Target(**entry | {"classes": tuple(entry["classes"])}) for entry in values["targets"]),
             Normaliser.of(values["normaliser"], arrays) if values.get("normaliser") else None,
             RidgeScores.from_json(values["ridge"], arrays) if values.get("ridge") else None,
         )

@@ -21,6 +21,7 @@ from genospark.core.progress import log, step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.features.folds import folds, sides
+from genospark.models.bundle import Bundle
 from genospark.tasks.bundles import chosen
 from genospark.training.alone import train_each
 from genospark.training.pooled import pooled
@@ -65,10 +66,11 @@ class Study(Generic[Config]):
     """What is evaluated of a task.
 
     Attributes:
-        recipe: Its recipe, with ``outcomes``.
+        recipe: Its recipe.
         training: Configuration of ``train``.
         build: Stage ``build-features``.
         features: Configuration of it, with `given_split`.
+        outcomes: From a fold's warehouse and bundle to what models say of its test people, as ``pooled`` takes it.
         labels: What folds spread evenly: from warehouse and that configuration to labels by sampleId, as ``folds`` takes them.
     """
 
@@ -76,6 +78,7 @@ class Study(Generic[Config]):
     training: type[Config]
     build: Callable[[Any, SparkSession], str]
     features: type[StageConfig]
+    outcomes: Callable[[Warehouse, Bundle], pd.DataFrame]
     labels: Callable[[Warehouse, Any], pd.DataFrame]
 
 
@@ -125,7 +128,7 @@ def _evaluate(run: Run, study: Study[Config], config: EvaluateConfig, features: 
             for row in fold.read_parts([f"metrics/{task}"]).where("split = 'test'").collect():
                 about = (task, row["target"], row["metric"], row["model"], row["method"], name)
                 rows.append((*about, row["value"], row["valueLow"], row["valueHigh"], row["n"], row["nPositive"]))
-            outcomes.append(study.recipe().outcomes(fold, chosen(fold, task, None)).assign(fold=name))
+            outcomes.append(study.outcomes(fold, chosen(fold, task, None)).assign(fold=name))
         for one in pooled(pd.concat(outcomes)):
             values = [None if value != value else value for value in one[4:7]]
             rows.append((task, *one[:4], None, *values, *one[7:]))

@@ -84,7 +84,18 @@ class R2(Measure):
         return float(1 - (times * self._errors).sum() / spread) if spread > 0 else float("nan")
 
 
-MEASURES: dict[str, type[Measure]] = {"AUC": Auc, "R2": R2}
+class Accuracy(Measure):
+    """Share of the people whose class is told; scores and labels are places of classes."""
+
+    def __init__(self, scores: Doubles, labels: Doubles, folds: NDArray[np.int64]) -> None:
+        self._right = (scores == labels).astype(float)
+
+    def of(self, times: Doubles) -> float:
+        total = times.sum()
+        return float(times @ self._right / total) if total else float("nan")
+
+
+MEASURES: dict[str, type[Measure]] = {"AUC": Auc, "R2": R2, "accuracy": Accuracy}
 
 
 def pooled(outcomes: pd.DataFrame, resamples: int = 1000, seed: int = 0) -> Iterator[Pooled]:
@@ -93,7 +104,8 @@ def pooled(outcomes: pd.DataFrame, resamples: int = 1000, seed: int = 0) -> Iter
     Intervals are of a bootstrap over families, of differences on the same draws.
 
     Args:
-        outcomes: Rows of ``Recipe.outcomes`` of all folds, with `fold`.
+        outcomes: sampleId, familyId, fold, target, metric (of ``MEASURES``), model, method, score, label (NaN where not known) and weight,
+            how much the person counts.
         resamples: Draws.
         seed: Of the draws.
     """
@@ -105,9 +117,10 @@ def pooled(outcomes: pd.DataFrame, resamples: int = 1000, seed: int = 0) -> Iter
         labels, folds = people["label"].to_numpy(float), pd.factorize(people["fold"], sort=True)[0]
         _, family = np.unique(people["familyId"].to_numpy(str), return_inverse=True)
         measures = {str(model): MEASURES[str(metric)](scores[model].to_numpy(float), labels, folds) for model in scores}
-        values = {model: measure.of(np.ones(len(labels))) for model, measure in measures.items()}
+        weights = people["weight"].to_numpy(float)
+        values = {model: measure.of(weights) for model, measure in measures.items()}
         random, n_families = np.random.default_rng(seed), int(family.max()) + 1
-        draws = (random.multinomial(n_families, np.full(n_families, 1 / n_families))[family].astype(float) for _ in range(resamples))
+        draws = (random.multinomial(n_families, np.full(n_families, 1 / n_families))[family] * weights for _ in range(resamples))
         drawn = pd.DataFrame([{model: measure.of(times) for model, measure in measures.items()} for times in draws])
         counts = len(labels), int(labels.sum()) if metric == "AUC" else None
         for model, value in values.items():

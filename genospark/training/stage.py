@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 from pyspark.sql import SparkSession
@@ -20,7 +19,7 @@ from genospark.core.paths import place
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, code_version, run_stage
 from genospark.core.storage import Warehouse
-from genospark.errors import ConfigError, TableError, TrainingError
+from genospark.errors import TableError, TrainingError
 from genospark.models.bundle import Bundle
 from genospark.schema import table
 from genospark.tasks.bundles import last_version
@@ -77,11 +76,13 @@ class Recipe(ABC, Generic[Config]):
         task: Its name.
         examples: Table of its examples, with a column `split`.
         tables: Further tables that it reads.
+        before: Settings, by their place, that decide what is fitted before the network, and so are the same in all trials of ``tune``.
     """
 
     task: str
     examples: str
     tables: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     @abstractmethod
     def problem(self, run: Run, config: Config) -> Problem:
@@ -95,17 +96,6 @@ class Recipe(ABC, Generic[Config]):
     @abstractmethod
     def finish(self, run: Run, config: Config, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
         """Decides on validation examples what is decided there, and measures on validation and test examples."""
-
-    def outcomes(self, warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
-        """What models say of test people and what is true of them, for measures over all folds of an evaluation.
-
-        Returns:
-            sampleId, familyId, target, model, method, score, label (NaN where not known), metric (of ``pooled.MEASURES``).
-
-        Raises:
-            ConfigError: The task has none.
-        """
-        raise ConfigError(f"evaluate is not made for {self.task}", "its metrics on test examples are those of `train`")
 
 
 def train(recipe: Recipe[Config], config: Config, spark: SparkSession) -> str:

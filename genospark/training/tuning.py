@@ -71,6 +71,8 @@ def tune(recipe: type[Recipe[Config]], model: type[Config], config: TuneConfig, 
     warehouse = Warehouse(spark, config.warehouse)
     base = checked(model, config.training | {"warehouse": config.warehouse})
     for name, entry in config.space.items():
+        if any(name == fixed or name.startswith(f"{fixed}.") for fixed in recipe.before):
+            raise ConfigError(f"setting space: {name} decides what is fitted before the network", "set it under `training`")
         # Each of what is tried must be a value of the setting.
         for value in entry.choices if isinstance(entry, Choices) else [entry.low, entry.high]:
             with_settings(base, {name: int(value) if isinstance(entry, Range) and entry.integer else value})

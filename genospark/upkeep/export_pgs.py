@@ -1,9 +1,10 @@
-"""``export`` of a risk model's linear part: a scoring file in the format of the PGS Catalog for each disease."""
+"""``export`` of a risk model's linear part: a scoring file in the format of the PGS Catalog for each target, or class of one."""
 
 from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,16 @@ from genospark.core import paths
 from genospark.core.progress import log
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.models.targets import Target, heads
 from genospark.tasks.bundles import chosen
-from genospark.tasks.risk import TASK, RiskModel
-
-_COLUMNS = ["chr_name", "chr_position", "effect_allele", "other_allele", "effect_weight", "allelefrequency_effect"]
+from genospark.tasks.risk import TASK
+from genospark.tasks.risk_model import RiskModel, TargetModel
 
 
 def export_pgs(warehouse: Warehouse, out: Path, bundle: str | None) -> list[Path]:
-    """Writes ``<disease>.txt.gz``: what each copy of an alternate allele adds to the logarithm of the odds, by the L1 logistic regression.
+    """Writes ``<target>.txt.gz``: what each copy of an alternate allele adds to the logarithm of the odds, or to a trait, by the regression.
 
-    ``plink2 --score`` of it differs from the regression's logit by what is the same in everyone: the intercept and the means, and by
+    ``plink2 --score`` of it differs from what the regression says by what is the same in everyone, the intercept and the means, and by
     expression and covariates.
 
     Args:
@@ -45,54 +46,61 @@ def export_pgs(warehouse: Warehouse, out: Path, bundle: str | None) -> list[Path
     build = builds.pop() if len(builds) == 1 else "NR"
     files = []
     with paths.local_folder(out) as folder:
-        for task, disease in enumerate(model.spec.diseases):
-            rows = _weights(model, task)
+        for target, shipped, head, name in _heads(model):
+            rows = _weights(model, target, head)
             if rows.empty:
-                log.warning("export: %s has no variant with a weight, so no file is written for it", disease)
+                log.warning("export: %s has no variant with a weight, so no file is written for it", name)
                 continue
-            if model.diseases[task].network_share:
-                log.warning("export: the shipped model of %s is not linear alone; the file has the logistic regression's part", disease)
-            name = re.sub(r"[^A-Za-z0-9._-]", "_", disease)
-            path = folder / f"{name}.txt.gz"
-            path.write_bytes(gzip.compress((_header(found.version, name, disease, build, len(rows)) + _text(rows)).encode(), mtime=0))
+            if shipped.network_share:
+                log.warning("export: the shipped model of %s is not linear alone; the file has the regression's part", name)
+            word = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+            path = folder / f"{word}.txt.gz"
+            kind = "beta" if target.kind == "continuous" else "log(OR)"
+            text = _header(f"{found.version}-{word}", name, build, kind, len(rows)) + rows.to_csv(sep="\t", index=False)
+            path.write_bytes(gzip.compress(text.encode(), mtime=0))
             files.append(out / path.name)
     if not files:
-        raise TableError(f"{found.version}: no variant has a weight", "train on more people, or with weaker logistic_penalties")
+        raise TableError(f"{found.version}: no variant has a weight", "train on more people")
     log.info("export: %d scoring files in %s", len(files), out)
     return files
 
 
-def _weights(model: RiskModel, task: int) -> pd.DataFrame:
-    n = len(model.spec.variants)
+def _heads(model: RiskModel) -> Iterator[tuple[Target, TargetModel, int, str]]:
+    """Each target, how it is shipped, one of its outputs, and what that is called: the target, or a class of it."""
+    for target, shipped, mine in zip(model.spec.targets, model.targets, heads(model.spec.targets), strict=True):
+        names = [f"{target.name} {name}" for name in target.classes] if target.kind == "multiclass" else [target.name]
+        for head, name in zip(range(mine.start, mine.stop), names, strict=True):
+            yield target, shipped, head, name
+
+
+def _weights(model: RiskModel, target: Target, head: int) -> pd.DataFrame:
+    """Rows of a scoring file; a trait's are in its own unit."""
+    variants = model.spec.variants
     means, deviations = model.spec.variant_scale()
+    unit = target.standard_deviation if target.kind == "continuous" else 1.0
     frame = pd.DataFrame(
         {
-            "chr_name": [variant.contig_name for variant in model.spec.variants],
-            "chr_position": [variant.start + 1 for variant in model.spec.variants],
-            "effect_allele": [variant.alternate_allele for variant in model.spec.variants],
-            "other_allele": [variant.reference_allele for variant in model.spec.variants],
-            "effect_weight": model.coefficients[:n, task] / deviations.astype(float),
+            "chr_name": [variant.contig_name for variant in variants],
+            "chr_position": [variant.start + 1 for variant in variants],
+            "effect_allele": [variant.alternate_allele for variant in variants],
+            "other_allele": [variant.reference_allele for variant in variants],
+            "effect_weight": unit * model.coefficients[0, : len(variants), head].astype(float) / deviations.astype(float),
             "allelefrequency_effect": np.round(means.astype(float) / 2, 6),
         }
     )
     return frame[frame["effect_weight"] != 0]
 
 
-def _header(version: str, name: str, disease: str, build: str, n_variants: int) -> str:
+def _header(pgs_id: str, name: str, build: str, kind: str, n_variants: int) -> str:
     lines = [
         "###PGS CATALOG SCORING FILE - see https://www.pgscatalog.org/downloads/#dl_ftp_scoring for additional information",
         "#format_version=2.0",
         "##POLYGENIC SCORE (PGS) INFORMATION",
-        f"#pgs_id={version}-{name}",
-        f"#pgs_name={disease} by genospark {__version__}, L1 logistic regression",
-        f"#trait_reported={disease}",
+        f"#pgs_id={pgs_id}",
+        f"#pgs_name={name} by genospark {__version__}, penalised regression",
+        f"#trait_reported={name}",
         f"#genome_build={build}",
         f"#variants_number={n_variants}",
-        "#weight_type=log(OR)",
+        f"#weight_type={kind}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _text(rows: pd.DataFrame) -> str:
-    text: str = rows[_COLUMNS].to_csv(sep="\t", index=False)
-    return text

@@ -120,7 +120,7 @@ def test_scores_are_features_of_a_bundle(cohort: Cohort, spark: SparkSession, tm
     alone = (alone - scale[0][-2:]) / scale[1][-2:]
     np.testing.assert_allclose(kept[~training], alone[~training], atol=1e-4)
     assert np.abs(kept[training] - alone[training]).max() > 0.1
-    train(TrainRiskConfig(warehouse=warehouse, epochs=1), spark)
+    train(TrainRiskConfig.model_validate({"warehouse": warehouse, "epochs": 1, "regression": {"pairs": 0, "shares": [0.5]}}), spark)
     score(ScoreRiskConfig(warehouse=warehouse), spark)
     assert (
         Warehouse(spark, warehouse).read("riskScores").where("riskProbability between 0 and 1").count() == 2 * found.read("samples").count()

@@ -21,10 +21,11 @@ from support import ROOT, Cohort
 from genospark.core.storage import Warehouse
 from genospark.training.evaluate_risk import EvaluateRiskConfig, evaluate
 
+REGRESSION = {"l1_ratios": [1.0], "shares": [0.5, 0.2], "across_targets": False, "pairs": 0}
 SETTINGS: dict[str, Any] = {
     "folds": 3,
     "features": {"variants": 40, "expression": 0, "row_groups": 4},
-    "training": {"epochs": 2, "network": {"hidden": [4]}, "logistic_penalties": [0.05, 0.2]},
+    "training": {"epochs": 2, "network": {"hidden": [4], "members": 2}, "regression": REGRESSION},
 }
 
 

@@ -27,7 +27,7 @@ def outcomes() -> pd.DataFrame:
         parts.append(people.assign(target="d", metric="AUC", model=model, method=f"m {model}", score=score.round(1), label=label))
         guess = risk + noise * random.normal(size=n) / 3
         parts.append(people.assign(target="t", metric="R2", model=model, method=f"m {model}", score=guess, label=risk))
-    return pd.concat(parts)
+    return pd.concat(parts).assign(weight=1.0)
 
 
 def test_values_are_those_of_the_folds(outcomes: pd.DataFrame) -> None:

@@ -22,7 +22,8 @@ from genospark.tasks.bundles import last_version
 from genospark.training.risk import TrainRiskConfig, train
 from genospark.training.tune_risk import TuneRiskConfig, tune
 
-TRAINING: dict[str, Any] = {"epochs": 6, "patience": 6, "ranks": 1, "network": {"hidden": [8]}, "logistic_penalties": [0.05]}
+REGRESSION = {"l1_ratios": [1.0], "shares": [0.5, 0.2], "across_targets": False, "pairs": 0}
+TRAINING: dict[str, Any] = {"epochs": 6, "patience": 6, "ranks": 1, "network": {"hidden": [8], "members": 2}, "regression": REGRESSION}
 SPACE: dict[str, Any] = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "log": True},
     "batch_size": {"choices": [16, 32]},
@@ -103,6 +104,7 @@ def test_what_does_not_fit_is_said(cohort: Cohort, spark: SparkSession, tmp_path
 
     refused(r"no setting network\.width", space={"network.width": {"choices": [1, 2]}})
     refused(r"setting network\.dropout: .* less than 1", space={"network.dropout": {"low": 0.0, "high": 1.0}})
+    refused("network.members decides what is fitted before", space={"network.members": {"choices": [1, 2]}})
     refused("no setting epoch\n.*did you mean epochs", training={"epoch": 3})
     with pytest.raises(ValueError, match="not below high"):
         TuneRiskConfig.model_validate({"warehouse": "w", "space": {"learning_rate": {"low": 1, "high": 1}}})

@@ -19,7 +19,8 @@ from genospark.errors import InputError
 from genospark.ingest.pgs import IngestPgsConfig, ingest_pgs
 from genospark.models.bundle import load
 from genospark.scoring.pgs import ScorePgsConfig, score
-from genospark.tasks.risk import RiskModel, dense, fields
+from genospark.tasks.risk import dense, fields
+from genospark.tasks.risk_model import RiskModel
 from genospark.upkeep.export import ExportConfig, export
 
 
@@ -30,7 +31,7 @@ def _by_model(cohort: Cohort) -> pd.DataFrame:
     calls, measurements = (field.read(list(rows[field.name])) for field in fields(model.spec))
     n = len(model.spec.variants)
     means, deviations = model.spec.variant_scale()
-    weights = model.coefficients[:n]
+    weights = model.coefficients[0, :n].astype(float)
     sums = dense(model.spec, calls, np.full_like(measurements, np.nan))[:, :n] @ weights + (means / deviations) @ weights
     return pd.DataFrame(sums, rows["sampleId"], list(model.spec.diseases))
 
