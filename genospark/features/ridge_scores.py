@@ -62,8 +62,12 @@ def score_rows(warehouse: Warehouse, ridge: Ridge, first: int) -> DataFrame:
             arrays = [batch.column("sampleId").take(person), places, pa.array(values.ravel())]
             yield pa.RecordBatch.from_arrays(arrays, ["sampleId", "place", "value"])
 
-    variants = [Variant(*site, mean, 1.0, 1.0) for site, mean in zip(ridge.scores.sites, ridge.scores.means.tolist(), strict=True)]
-    return match(warehouse, variants).rows.mapInArrow(work, "sampleId string, place int, value double")
+    return match(warehouse, variants_of(ridge.scores)).rows.mapInArrow(work, "sampleId string, place int, value double")
+
+
+def variants_of(scores: RidgeScores) -> list[Variant]:
+    """The variants as ``match`` looks for them."""
+    return [Variant(*site, mean, 1.0, 1.0) for site, mean in zip(scores.sites, scores.means.tolist(), strict=True)]
 
 
 def to_rows(spark: SparkSession, scores: RidgeScores | None) -> DataFrame:

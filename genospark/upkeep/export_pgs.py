@@ -22,7 +22,7 @@ from genospark.tasks.risk_model import RiskModel, TargetModel
 
 
 def export_pgs(warehouse: Warehouse, out: Path, bundle: str | None) -> list[Path]:
-    """Writes ``<target>.txt.gz``: what each copy of an alternate allele adds to the logarithm of the odds, or to a trait, by the regression.
+    """Writes ``<target>.txt.gz``: what each copy of an alternate allele adds to the log odds, or to a trait, by the regression.
 
     ``plink2 --score`` of it differs from what the regression says by what is the same in everyone, the intercept and the means, and by
     expression and covariates.
