@@ -94,8 +94,7 @@ class Warehouse:
         """
         if name == "runs":
             return self._load(name, None)
-        parts = self.parts(name)
-        if not parts:
+        if not (parts := self.parts(name)):
             raise self._missing(name)
         return self.read_parts(parts)
 
@@ -144,11 +143,18 @@ class Warehouse:
         Raises:
             TableError: No run has written the table.
         """
-        parts = self.parts(name)
-        if not parts:
+        return [path if paths.is_url(path) else f"file://{path}" for path in self.live_files(name, **partition)]
+
+    def live_files(self, name: str, **partition: str) -> list[str]:
+        """Paths of the same."""
+        if not (parts := self.parts(name)):
             raise self._missing(name)
         found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in parts]
-        return sorted(path if paths.is_url(path) else f"file://{path}" for files in found for path in files)
+        return sorted(path for files in found for path in files)
+
+    def values(self, name: str, partition: str) -> list[str]:
+        """What there is in a partition column of a table, by the names of its files."""
+        return sorted({str(delta.partition_values(path)[partition]) for path in self.live_files(name)})
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""

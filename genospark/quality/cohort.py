@@ -221,7 +221,7 @@ class Cohort:
 
 
 def _contigs(warehouse: Warehouse, sites: SitesConfig) -> list[str]:
-    there = [row[0] for row in warehouse.read("variants").select("contigName").distinct().collect()]
+    there = warehouse.values("variants", "contigName")
     if not sites.contigs:
         found = autosomes(there)
         if not found:
