@@ -156,6 +156,11 @@ class Warehouse:
         """What there is in a partition column of a table, by the names of its files."""
         return sorted({str(delta.partition_values(path)[partition]) for path in self.live_files(name)})
 
+    def n_rows(self, name: str) -> int:
+        """Rows of a table, as the runs say that wrote it."""
+        parts = self.parts(name)
+        return sum(output["rows"] for part in parts for output in self._committed[part]["outputs"] if output["table"] == part)
+
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
         return [other for other in self.parts(table(part).name) if other != part]

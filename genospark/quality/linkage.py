@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.core.calls import Bytes
-from genospark.quality.packed import HOM_SIGN, frequencies, gaps, genotype_counts, widen
+from genospark.quality.packed import HOM_SIGN, at_gaps, frequencies, gaps, genotype_counts, widen
 
 # plink2 calls frequencies equal that differ by less.
 _EPSILON = 2.0**-44
@@ -181,8 +181,8 @@ def linked_pairs(calls: Bytes, n_earlier: int, r2: float) -> tuple[NDArray[np.in
         both += some.sum() - n_gone - n_gone[n_earlier:].T + (gone @ gone[n_earlier:].T).toarray()
         for mine, theirs, values in ((one, other, sign), (one_squared, other_squared, np.abs(sign))):
             own = values.sum(axis=1)
-            mine += own[:, None] - (gone[n_earlier:] @ values.T).T
-            theirs += own[n_earlier:] - gone @ values[n_earlier:].T
+            mine += own[:, None] - at_gaps(values, gone[n_earlier:])
+            theirs += own[n_earlier:] - at_gaps(values[n_earlier:], gone).T
     covariance = product * both - one * other
     variances = (one_squared * both - one**2) * (other_squared * both - other**2)
     linked = covariance**2 > r2 * (1 + _EPSILON) * variances

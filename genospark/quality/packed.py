@@ -68,6 +68,23 @@ def gaps(packed: Bytes) -> tuple[sparse.csr_matrix, Floats]:
     return found, some
 
 
+def at_gaps(values: Floats, gone: sparse.csr_matrix) -> Floats:
+    """Sums over the people whose calls are missing.
+
+    Args:
+        values: (rows, 4 x bytes).
+        gone: Of ``gaps``, (variants, 4 x bytes).
+
+    Returns:
+        (rows, variants).
+    """
+    found = np.zeros((len(values), gone.shape[0]), np.float32)
+    some = np.flatnonzero(np.diff(gone.indptr))
+    if len(some):
+        found[:, some] = np.add.reduceat(values[:, gone.indices], gone.indptr[some], axis=1)
+    return found
+
+
 def only(people: NDArray[np.bool_]) -> Bytes:
     """Bits to put on packed calls so that all people but some have missing calls.
 
