@@ -11,8 +11,7 @@ from genospark.quality.adjacent import stand_together, together
 from genospark.quality.cohort import LOCUS, LOCUS_DDL
 
 BLOCKS = (0, 1, 4)
-SCHEMA = (
-    "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>, sampleBlock int, calls binary"
+SCHEMA = f"{LOCUS_DDL}, sampleBlock int, calls binary"
 )
 # The second has the position of the first, the third also its reference.
 VARIANTS = [("1", 10, "A", "C"), ("1", 10, "AT", "C"), ("1", 10, "AT", "G"), *(("2", start, "G", "T") for start in range(20))]
