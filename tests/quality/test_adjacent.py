@@ -12,7 +12,6 @@ from genospark.quality.cohort import LOCUS, LOCUS_DDL
 
 BLOCKS = (0, 1, 4)
 SCHEMA = f"{LOCUS_DDL}, sampleBlock int, calls binary"
-)
 # The second has the position of the first, the third also its reference.
 VARIANTS = [("1", 10, "A", "C"), ("1", 10, "AT", "C"), ("1", 10, "AT", "G"), *(("2", start, "G", "T") for start in range(20))]
 ROWS = [
