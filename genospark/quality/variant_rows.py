@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 
 from genospark.core import delta
 from genospark.core.landing import Landing
+from genospark.core.scans import over_files
 from genospark.core.storage import Warehouse
 from genospark.quality.cohort import LOCUS
 from genospark.quality.measured import SUMMARIES
@@ -31,7 +32,6 @@ REASONS = ("filters", "callRate", "alleleFrequency", "alleleCount", "hwe")
 _AMONG_FOUNDERS = {"founderAlleleFrequency": "alleleFrequency", "pValueHweFounders": "pValueHwe"}
 """What is counted among founders, and what it is where everyone is one."""
 _BATCH_ROWS = 1 << 16
-_TASKS_PER_CORE = 4
 _LANDED = "landed string"
 
 
@@ -93,17 +93,11 @@ class Work:
 
     def of_files(self, warehouse: Warehouse) -> tuple[list[str], Counter[str]]:
         """Rows of all of ``variants``: which files were written, and what was counted."""
-        files, spark = warehouse.live_files("variants"), warehouse.spark
-        n = max(1, min(len(files), _TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
-        # Neighbours stay together.
-        tasks = [own.tolist() for own in np.array_split(np.array(files, object), n)]
 
-        def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                for number in batch.column("id").to_pylist():
-                    yield self._land(number, chain.from_iterable(delta.batches(path, NEEDED, _BATCH_ROWS) for path in tasks[number]))
+        def work(number: int, files: list[str]) -> Iterator[pa.RecordBatch]:
+            yield self._land(number, chain.from_iterable(delta.batches(path, NEEDED, _BATCH_ROWS) for path in files))
 
-        return _collected(spark.range(0, n, 1, n).mapInArrow(work, _LANDED))
+        return _collected(over_files(warehouse.spark, warehouse.live_files("variants"), work, _LANDED))
 
     def of_rows(self, rows: DataFrame) -> tuple[list[str], Counter[str]]:
         """The same of rows with ``NEEDED`` and what else is known of variants."""
