@@ -94,9 +94,18 @@ class Warehouse:
         """
         if name == "runs":
             return self._load(name, None)
+        return self._together(self.needed(name))
+
+    def needed(self, name: str) -> list[str]:
+        """The committed parts of a table that has to be there, as ``parts`` names them.
+
+        Raises:
+            TableError: No run has written it, or an older version of the dictionary wrote one.
+        """
         if not (parts := self.parts(name)):
             raise self._missing(name)
-        return self.read_parts(parts)
+        self._check_versions(parts)
+        return parts
 
     def _missing(self, name: str) -> TableError:
         return TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
@@ -108,6 +117,9 @@ class Warehouse:
             TableError: An older version of the dictionary wrote one.
         """
         self._check_versions(parts)
+        return self._together(parts)
+
+    def _together(self, parts: list[str]) -> DataFrame:
         return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
 
     def _check_versions(self, parts: list[str]) -> None:
@@ -150,10 +162,7 @@ class Warehouse:
 
     def live_files(self, name: str, **partition: str) -> list[str]:
         """Paths of the same."""
-        if not (parts := self.parts(name)):
-            raise self._missing(name)
-        self._check_versions(parts)
-        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in parts]
+        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in self.needed(name)]
         return sorted(path for files in found for path in files)
 
     def values(self, name: str, partition: str) -> list[str]:
