@@ -24,6 +24,8 @@ from genospark.quality.contigs import autosomes
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
 KEY_DDL = "contigName string, start bigint, referenceAllele string, alternateAlleles array<string>"
 LOCUS = ["contigName", "start", "end", "referenceAllele", "alternateAlleles"]
+_BROADCAST_ROWS = 2_000_000
+"""Keys that a process of Spark holds: some 150 bytes each."""
 LOCUS_DDL = "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>"
 
 
@@ -206,7 +208,9 @@ class Cohort:
             genotypes = genotypes.where(f.col("contigName").isin(_contigs(self.warehouse, sites)))
         chosen = sites.chosen(self.warehouse) if sites else None
         if chosen is not None:
-            genotypes = genotypes.join(chosen, KEY, "leftsemi")
+            # Else Spark sorts all calls by their keys, whose number it does not know.
+            few = self.warehouse.n_rows("variants") <= _BROADCAST_ROWS
+            genotypes = genotypes.join(f.broadcast(chosen) if few else chosen, KEY, "leftsemi")
         columns = ["sampleBlock", "calls", *(["haploid"] if haploid else [])]
         if len(self.layout.blocks) == 1:
             return genotypes.select(*LOCUS, f.array(f.struct(*columns)).alias("blocks"))
@@ -221,7 +225,7 @@ class Cohort:
 
 
 def _contigs(warehouse: Warehouse, sites: SitesConfig) -> list[str]:
-    there = [row[0] for row in warehouse.read("variants").select("contigName").distinct().collect()]
+    there = warehouse.values("variants", "contigName")
     if not sites.contigs:
         found = autosomes(there)
         if not found:
