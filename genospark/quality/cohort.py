@@ -24,7 +24,7 @@ from genospark.quality.contigs import autosomes
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
 KEY_DDL = "contigName string, start bigint, referenceAllele string, alternateAlleles array<string>"
 LOCUS = ["contigName", "start", "end", "referenceAllele", "alternateAlleles"]
-_BROADCAST_ROWS = 2_000_000
+_BROADCAST_ROWS = 1_000_000
 """Keys that a process of Spark holds: some 150 bytes each."""
 LOCUS_DDL = "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>"
 
