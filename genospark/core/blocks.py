@@ -38,12 +38,16 @@ def known(warehouse: Warehouse, columns: Iterable[str]) -> list[str]:
     names = list(columns)
 
     def work(_: int, files: list[str]) -> Iterator[pa.RecordBatch]:
-        # Where nothing is known, next to nothing is stored.
-        found = {name: any(_some(path, name) for path in files) for name in names}
-        yield pa.RecordBatch.from_pydict({name: [there] for name, there in found.items()})
+        found = known_in(files, names)
+        yield pa.RecordBatch.from_pydict({name: [name in found] for name in names})
 
     rows = over_files(warehouse.spark, warehouse.live_files("genotypes"), work, ", ".join(f"{name} boolean" for name in names)).collect()
     return [name for name in names if any(row[name] for row in rows)]
+
+
+def known_in(files: list[str], columns: Iterable[str]) -> list[str]:
+    """The same of some files; where nothing is known, next to nothing is stored."""
+    return [name for name in columns if any(_some(path, name) for path in files)]
 
 
 def _some(path: str, column: str) -> bool:

@@ -24,7 +24,7 @@ from genospark.quality.contigs import autosomes
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
 KEY_DDL = "contigName string, start bigint, referenceAllele string, alternateAlleles array<string>"
 LOCUS = ["contigName", "start", "end", "referenceAllele", "alternateAlleles"]
-_BROADCAST_ROWS = 2_000_000
+_BROADCAST_ROWS = 1_000_000
 """Keys that a process of Spark holds: some 150 bytes each."""
 LOCUS_DDL = "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>"
 
@@ -169,11 +169,11 @@ class Cohort:
         Raises:
             TableError: Nobody has genotypes.
         """
-        people: pd.DataFrame = warehouse.read("samples").select("sampleId", "sampleIndex").toPandas()
+        people = warehouse.small("samples", ["sampleId", "sampleIndex"])
         if people.empty:
             raise TableError(f"{warehouse.path}: nobody is in `samples`", "run ingest-vcf on a VCF with people")
         if warehouse.has("pedigree"):
-            known: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "fatherId", "motherId", "sex").toPandas()
+            known = warehouse.small("pedigree", ["sampleId", "fatherId", "motherId", "sex"])
             people = people.merge(known, "left", "sampleId")
         else:
             people = people.assign(fatherId=None, motherId=None, sex=np.nan)

@@ -16,11 +16,12 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
 from genospark.core import delta
+from genospark.core.blocks import known_in
 from genospark.core.landing import Landing
 from genospark.core.scans import over_files
 from genospark.core.storage import Warehouse
 from genospark.quality.cohort import LOCUS
-from genospark.quality.measured import SUMMARIES
+from genospark.quality.measured import MEASURED, SUMMARIES
 
 Bools = NDArray[np.bool_]
 _TRANSITIONS = ("AG", "GA", "CT", "TC")
@@ -80,6 +81,21 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Landed:
+    """What tasks have found and written.
+
+    Attributes:
+        files: Paths of files of ``variantQuality``.
+        counts: Variants by what was found of them.
+        kept: Columns of ``MEASURED`` that somebody has, where files of ``genotypes`` were looked at.
+    """
+
+    files: list[str]
+    counts: Counter[str]
+    kept: list[str]
+
+
+@dataclass(frozen=True)
 class Work:
     """What tasks do.
 
@@ -91,26 +107,28 @@ class Work:
     limits: Limits
     target: Landing
 
-    def of_files(self, warehouse: Warehouse) -> tuple[list[str], Counter[str]]:
-        """Rows of all of ``variants``: which files were written, and what was counted."""
+    def of_files(self, warehouse: Warehouse) -> Landed:
+        """Rows of all of ``variants``, and what ``genotypes`` keeps of depths and qualities: of these the rows say nothing."""
+        calls = set(warehouse.live_files("genotypes"))
 
         def work(number: int, files: list[str]) -> Iterator[pa.RecordBatch]:
-            yield self._land(number, chain.from_iterable(delta.batches(path, NEEDED, _BATCH_ROWS) for path in files))
+            rows = chain.from_iterable(delta.batches(path, NEEDED, _BATCH_ROWS) for path in files if path not in calls)
+            yield self._land(number, rows, known_in([path for path in files if path in calls], MEASURED))
 
-        return _collected(over_files(warehouse.spark, warehouse.live_files("variants"), work, _LANDED))
+        return _collected(over_files(warehouse.spark, [*warehouse.live_files("variants"), *sorted(calls)], work, _LANDED))
 
-    def of_rows(self, rows: DataFrame) -> tuple[list[str], Counter[str]]:
-        """The same of rows with ``NEEDED`` and what else is known of variants."""
+    def of_rows(self, rows: DataFrame) -> Landed:
+        """Rows with ``NEEDED`` and what else is known of variants."""
         more = [name for name in (*_AMONG_FOUNDERS, *SUMMARIES) if name in rows.columns]
 
         def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             task = TaskContext.get()
             assert task is not None
-            yield self._land(task.partitionId(), batches)
+            yield self._land(task.partitionId(), batches, [])
 
         return _collected(rows.select(*NEEDED, *more).mapInArrow(work, _LANDED))
 
-    def _land(self, number: int, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
+    def _land(self, number: int, batches: Iterable[pa.RecordBatch], kept: list[str]) -> pa.RecordBatch:
         counts: Counter[str] = Counter()
         with self.target.writer(number) as writer:
             for batch in batches:
@@ -122,17 +140,19 @@ class Work:
                 judged, found = self.limits.judge(batch, columns["pValueHweFounders"])
                 counts.update(found)
                 writer.add(columns | judged)
-            return pa.RecordBatch.from_pydict({"landed": [json.dumps([writer.finish(), counts])]})
+            return pa.RecordBatch.from_pydict({"landed": [json.dumps([writer.finish(), counts, kept])]})
 
 
-def _collected(landed: DataFrame) -> tuple[list[str], Counter[str]]:
+def _collected(rows: DataFrame) -> Landed:
     files: list[str] = []
     counts: Counter[str] = Counter()
-    for row in landed.collect():
-        own, found = json.loads(row[0])
+    kept: set[str] = set()
+    for row in rows.collect():
+        own, found, known = json.loads(row[0])
         files += own
         counts.update(found)
-    return files, counts
+        kept.update(known)
+    return Landed(files, counts, [name for name in MEASURED if name in kept])
 
 
 def _numbers(column: pa.DoubleArray, instead: float = 0.0) -> NDArray[np.float64]:

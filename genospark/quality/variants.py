@@ -67,25 +67,15 @@ def _check(run: Run, config: QcVariantsConfig) -> None:
     run.note(people=len(cohort.people), founders=int(cohort.people["isFounder"].sum()))
     with run.landing("variantQuality") as target, cohort.bounded():
         work = Work(Limits(**config.model_dump(include={entry.name for entry in fields(Limits)})), target)
-        more = _counted(cohort, config)
+        founders = [] if cohort.people["isFounder"].all() and not _looks_at_x(cohort) else [_among_founders(cohort, config.reference_build)]
         with step("qc variants: writing variantQuality"):
-            files, counts = work.of_rows(reduce(_joined, more, warehouse.read("variants"))) if more else work.of_files(warehouse)
-        run.publish(target, files)
-    _summarise(run, counts)
-
-
-def _counted(cohort: Cohort, config: QcVariantsConfig) -> list[DataFrame]:
-    """What ``variants`` does not say: of founders where not everyone is one, of depths and qualities where they are kept."""
-    found = []
-    if not cohort.people["isFounder"].all() or _looks_at_x(cohort):
-        found.append(_among_founders(cohort, config.reference_build))
-    if columns := kept(cohort):
-        found.append(of_variants(cohort, columns, config.low))
-    return found
-
-
-def _joined(rows: DataFrame, more: DataFrame) -> DataFrame:
-    return rows.join(more, KEY, "left")
+            landed = None if founders else work.of_files(warehouse)
+            columns = kept(cohort) if landed is None else landed.kept
+            if landed is None or columns:
+                more = [*founders, *([of_variants(cohort, columns, config.low)] if columns else [])]
+                landed = work.of_rows(reduce(lambda rows, found: rows.join(found, KEY, "left"), more, warehouse.read("variants")))
+        run.publish(target, landed.files)
+    _summarise(run, landed.counts)
 
 
 def _looks_at_x(cohort: Cohort) -> bool:
