@@ -51,6 +51,9 @@ bench-insight: $(READY)  ## gene function and regulatory network where the truth
 bench-ingest: $(READY)  ## time, memory and disk of ingest beside plink2, bcftools, Hail and bio2zarr, into benchmarks/results
 	$(BIN)/python benchmarks/ingest.py
 
+bench-scale: $(READY)  ## what a genotype costs of 1,000 to 100,000 people, into benchmarks/results
+	$(BIN)/python benchmarks/scale.py
+
 bench-variants: $(READY)  ## calls of unseen people beside bcftools and freebayes, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
 
@@ -67,4 +70,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-scale bench-variants peers docs lock

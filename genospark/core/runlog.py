@@ -206,8 +206,7 @@ def _file(path: Path) -> Input:
 
 
 def _parts(warehouse: Warehouse, name: str) -> list[Input]:
-    warehouse.read(name)
-    found = [(part, warehouse.committed()[part]) for part in warehouse.parts(name)]
+    found = [(part, warehouse.committed()[part]) for part in warehouse.needed(name)]
     return [Input(f"table {part} version {run['version']}", 0, f"{part}:{run['runId']}") for part, run in found]
 
 

@@ -10,18 +10,18 @@ from uuid import uuid4
 
 from deltalake.exceptions import DeltaError
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType, _parse_datatype_string
+from pyspark.sql.types import StructType
 
 from genospark.core import delta, ledger, paths, stores
+from genospark.core.dictionary import conform, spark_schema
 from genospark.core.environment import command
 from genospark.core.landing import Landing
 from genospark.core.session import prepare
 from genospark.errors import TableError
-from genospark.schema import TABLES, Column, Table, table
+from genospark.schema import TABLES, Table, table
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,18 @@ class Warehouse:
         """
         if name == "runs":
             return self._load(name, None)
-        parts = self.parts(name)
-        if not parts:
+        return self._together(self.needed(name))
+
+    def needed(self, name: str) -> list[str]:
+        """The committed parts of a table that has to be there, as ``parts`` names them.
+
+        Raises:
+            TableError: No run has written it, or an older version of the dictionary wrote one.
+        """
+        if not (parts := self.parts(name)):
             raise self._missing(name)
-        return self.read_parts(parts)
+        self._check_versions(parts)
+        return parts
 
     def _missing(self, name: str) -> TableError:
         return TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
@@ -108,12 +116,18 @@ class Warehouse:
         Raises:
             TableError: An older version of the dictionary wrote one.
         """
+        self._check_versions(parts)
+        return self._together(parts)
+
+    def _together(self, parts: list[str]) -> DataFrame:
+        return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
+
+    def _check_versions(self, parts: list[str]) -> None:
         for part in parts:
             found = ledger.schema_version(self.location(part), self._committed[part]["version"])
             if found != table(part).version:
                 problem = f"{self.location(part)}: version {found} of the table; this program has version {table(part).version}"
                 raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
-        return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
 
     def read_as_is(self, part: str) -> DataFrame:
         """The committed rows of a table or part, whichever version of the dictionary wrote them."""
@@ -136,11 +150,21 @@ class Warehouse:
         Raises:
             TableError: No run has written the table.
         """
+        return [path if paths.is_url(path) else f"file://{path}" for path in self.live_files(name, **partition)]
+
+    def live_files(self, name: str, **partition: str) -> list[str]:
+        """Paths of the same."""
+        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in self.needed(name)]
+        return sorted(path for files in found for path in files)
+
+    def values(self, name: str, partition: str) -> list[str]:
+        """What there is in a partition column of a table, by the names of its files."""
+        return sorted({str(delta.partition_values(path)[partition]) for path in self.live_files(name)})
+
+    def n_rows(self, name: str) -> int:
+        """Rows of a table, as the runs say that wrote it."""
         parts = self.parts(name)
-        if not parts:
-            raise self._missing(name)
-        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in parts]
-        return sorted(path if paths.is_url(path) else f"file://{path}" for files in found for path in files)
+        return sum(output["rows"] for part in parts for output in self._committed[part]["outputs"] if output["table"] == part)
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
@@ -152,7 +176,7 @@ class Warehouse:
         Raises:
             TableError: Columns differ from the dictionary's.
         """
-        rows = _conform(rows.withColumn("runId", f.lit(run_id)), table(name))
+        rows = conform(rows.withColumn("runId", f.lit(run_id)), table(name))
         folder = self._new_folder(name)
         writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*table(name).partitions)
         writer.parquet(stores.for_hadoop(folder))
@@ -204,32 +228,3 @@ class Warehouse:
     def _create(self, entry: Table, location: str) -> None:
         if not ledger.exists(location):
             ledger.create(location, spark_schema(entry).json(), list(entry.partitions), entry.version)
-
-
-def spark_schema(entry: Table) -> StructType:
-    """A table's columns as Spark types; needs a running session."""
-    schema = _parse_datatype_string(entry.ddl)
-    assert isinstance(schema, StructType)
-    return schema
-
-
-def _types(schema: StructType) -> dict[str, str]:
-    return {field.name: field.dataType.simpleString() for field in schema}
-
-
-def _conform(rows: DataFrame, entry: Table) -> DataFrame:
-    wanted, found = _types(spark_schema(entry)), _types(rows.schema)
-    if set(wanted) != set(found):
-        raise TableError(
-            f"`{entry.name}`: columns {sorted(set(wanted) ^ set(found))} differ from the dictionary",
-            "this is a mistake in genospark: please report it",
-        )
-    return rows.select(*(_given(column, entry).alias(column.name) for column in entry.columns))
-
-
-def _given(column: Column, entry: Table) -> SparkColumn:
-    """A column as it is stored; where it may not be null, a null fails the write."""
-    value = f.col(column.name).cast(column.type)
-    if column.nullable:
-        return value
-    return f.coalesce(value, f.raise_error(f"`{entry.name}`: {column.name} is null: this is a mistake in genospark").cast(column.type))

@@ -18,7 +18,9 @@ from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.people import People, run_about_people
 from genospark.ingest.quarantine import Rejects
 from genospark.ingest.roles import by_role
-from genospark.ingest.tabular import numbers, read_table, read_text, refuse_values, require, unique
+from genospark.ingest.table_checks import numbers, refuse_values, require, unique
+from genospark.ingest.tabular import read_table
+from genospark.ingest.text_files import read_text
 from genospark.schema import table
 
 ROLES = ("phenotypes", "traits", "covariates", "pedigree", "populations")

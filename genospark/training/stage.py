@@ -13,9 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from genospark.core.config import StageConfig
+from genospark.core.dictionary import spark_schema
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, code_version, run_stage
-from genospark.core.storage import Warehouse, spark_schema
+from genospark.core.storage import Warehouse
 from genospark.errors import TableError, TrainingError
 from genospark.models.bundle import Bundle
 from genospark.schema import table
