@@ -144,17 +144,9 @@ class Warehouse:
     def _load(self, name: str, version: int | None) -> DataFrame:
         try:
             schema = StructType.fromJson(json.loads(ledger.schema(self.location(name), version)))
-            return self._rows(ledger.live_files(self.location(name), version), schema)
+            return delta.rows(self.spark, ledger.live_files(self.location(name), version), schema)
         except (AnalysisException, DeltaError) as error:
             raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
-
-    def _rows(self, files: list[str], schema: StructType) -> DataFrame:
-        reader = self.spark.read.schema(schema)
-        parts = [
-            reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, found)).select(schema.names)
-            for folder, found in delta.by_folder(files).items()
-        ]
-        return reduce(DataFrame.unionByName, parts) if parts else self.spark.createDataFrame([], schema)
 
     def files(self, name: str, **partition: str) -> list[str]:
         """URLs of the live Parquet files of a partition of a table, for instance with ``split="train"``.
@@ -207,7 +199,7 @@ class Warehouse:
 
     def landed(self, landing: Landing, files: list[str]) -> DataFrame:
         """Rows of files that tasks have written."""
-        return self._rows(files, spark_schema(table(landing.name)))
+        return delta.rows(self.spark, files, spark_schema(table(landing.name)))
 
     def publish(self, landing: Landing, files: list[str]) -> Written:
         """Replaces the rows of a table or of a part by files that tasks have written. They are seen once the run is committed."""
