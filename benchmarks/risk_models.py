@@ -219,7 +219,10 @@ def clumped(data: Data) -> Floats:
 
 def boosted(data: Data, seed: int) -> Floats:
     """Gradient boosting on everything; rate and leaves are chosen for the commonest disease, the number of trees for each."""
-    training, validation, test = (people.sample(data.spec).design.columns(np.arange(people.sample(data.spec).design.shape[1])) for people in (data.training, data.validation, data.test))
+    training, validation, test = (
+        people.sample(data.spec).design.columns(np.arange(people.sample(data.spec).design.shape[1]))
+        for people in (data.training, data.validation, data.test)
+    )
     y, y_validation = data.training.labels, data.validation.labels
 
     def one(target: int, rate: float, leaves: int) -> tuple[float, Floats]:

@@ -22,14 +22,15 @@ from genospark.features.dense import scatter, transformed
 _BATCH_BYTES = 16 << 20
 
 
-def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame, most: int) -> pd.DataFrame:
+def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame, most: int | None, p_value: float = 1.0) -> pd.DataFrame:
     """Test of each row of `values` with each label, adjusted for covariates: logistic score test (regenie's) or linear regression, by Glow.
 
     Args:
         values: Rows that end with `mean`, `standardDeviation` and `values`, an array of one double per training person.
         labels: Labels as columns, training people as rows: 0, 1 or NaN for the logistic test, other numbers for the linear one.
         covariates: Standardised covariates of the same people, nothing missing and none a combination of others.
-        most: Rows to return for each disease.
+        most: Rows to return for each disease; all where not given.
+        p_value: Rows of larger ones are not returned.
 
     Returns:
         The other columns of `values`, `phenotype` and `pvalue`: for each disease its `most` features of smallest p-value.
@@ -58,8 +59,8 @@ def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame,
             key_columns = [name for name in values.columns if name not in ("mean", "standardDeviation", "values")]
             size = f.round(f.log10(f.greatest("pvalue", f.lit(1e-300))), 9)
             order = Window.partitionBy("phenotype").orderBy(size, *key_columns)
-            ranked = tested.where("not isnan(pvalue)").withColumn("place", f.row_number().over(order))
-            return ranked.where(f.col("place") <= most).toPandas()
+            ranked = tested.where(~f.isnan("pvalue") & (f.col("pvalue") <= p_value)).withColumn("place", f.row_number().over(order))
+            return (ranked if most is None else ranked.where(f.col("place") <= most)).toPandas()
     finally:
         spark.conf.set(key, before or "10000")
 

@@ -8,7 +8,9 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from genospark.core.storage import Warehouse
+from genospark.features import ridge_scores
 from genospark.features.normalise_rows import from_table
+from genospark.models.ridge import PREFIX
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 from genospark.models.targets import Target
 
@@ -47,9 +49,10 @@ def from_tables(warehouse: Warehouse) -> FeatureSpec:
         return tuple(KINDS[kind](*(_value(row[name]) for name in names)) for row in rows if row["kind"] == kind)
 
     transform = next((row["transform"] for row in rows if row["kind"] == "expression"), "none")
-    return FeatureSpec(
-        of("variant"), of("expression"), of("covariate"), transform, tuple(map(_target, targets)), from_table(warehouse, "risk")
-    )
+    covariates = of("covariate")
+    ridge = ridge_scores.from_table(warehouse, [entry.name for entry in covariates if entry.name.startswith(PREFIX)])
+    found = tuple(map(_target, targets))
+    return FeatureSpec(of("variant"), of("expression"), covariates, transform, found, from_table(warehouse, "risk"), ridge)
 
 
 def _target(row: Row) -> Target:

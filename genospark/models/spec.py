@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.models.normaliser import Normaliser
+from genospark.models.ridge import RidgeScores
 from genospark.models.targets import Target
 
 
@@ -61,6 +62,7 @@ class FeatureSpec:
         transform: What raw expression goes through before it is standardised, see ``normaliser.steps_of``.
         targets: What is predicted, in order.
         normaliser: What was fitted for that; None where the transform needs nothing.
+        ridge: Scores that are the last covariates; None where there are none.
     """
 
     variants: tuple[Variant, ...]
@@ -69,6 +71,7 @@ class FeatureSpec:
     transform: str
     targets: tuple[Target, ...]
     normaliser: Normaliser | None = None
+    ridge: RidgeScores | None = None
 
     @property
     def diseases(self) -> tuple[str, ...]:
@@ -103,13 +106,13 @@ class FeatureSpec:
         return near, far
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays of the normaliser."""
-        rest = asdict(replace(self, normaliser=None))
-        return rest | {"normaliser": self.normaliser.to_json() if self.normaliser else None}
+        """All but the arrays of the normaliser and of scores."""
+        parts = {name: part.to_json() if part else None for name, part in (("normaliser", self.normaliser), ("ridge", self.ridge))}
+        return asdict(replace(self, normaliser=None, ridge=None)) | parts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of the normaliser, by name."""
-        return self.normaliser.arrays() if self.normaliser else {}
+        """The arrays of the normaliser and of scores, by name."""
+        return (self.normaliser.arrays() if self.normaliser else {}) | (self.ridge.arrays() if self.ridge else {})
 
     @classmethod
     def of(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FeatureSpec:
@@ -122,6 +125,7 @@ class FeatureSpec:
             values["transform"],
             tuple(Target(**entry | {"classes": tuple(entry["classes"])}) for entry in values["targets"]),
             Normaliser.of(values["normaliser"], arrays) if values.get("normaliser") else None,
+            RidgeScores.from_json(values["ridge"], arrays) if values.get("ridge") else None,
         )
 
 

@@ -34,6 +34,26 @@ FEATURES = Table(
     stage="build-features risk",
 )
 
+RIDGE = Table(
+    "riskRidge",
+    "one row per variant of the ridge scores, fitted on training people only; none without such features",
+    ("contigName", "start", "referenceAllele", "alternateAllele"),
+    (
+        Column("contigName", "string", "contig"),
+        Column("start", "bigint", "start, 0-based"),
+        Column("referenceAllele", "string", "reference allele"),
+        Column("alternateAllele", "string", "alternate allele: the one counted"),
+        Column("mean", "double", "training mean of its copies"),
+        Column(
+            "weights",
+            "array<double>",
+            "of each copy, by score: in the order of the covariates of `riskFeatures` called `ridge: ...`",
+        ),
+        RUN_ID,
+    ),
+    stage="build-features risk",
+)
+
 TARGETS = Table(
     "riskTargets",
     "one row per target of the model",

@@ -15,7 +15,9 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.features.builds import too_few
 from genospark.features.fusion import fuse
+from genospark.features.matching import match
 from genospark.features.normalise import bounded
+from genospark.features.ridge_scores import variants_of
 from genospark.models.bundle import Bundle
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.bundles import chosen
@@ -60,7 +62,7 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
     """
     warehouse = Warehouse(spark, config.warehouse)
     bundle = chosen(warehouse, TASK, config.bundle)
-    optional = [name for name in ("expression", "covariates") if warehouse.has(name)]
+    optional = [name for name in ("expression", "covariates", "pgsScores") if warehouse.has(name)]
     tables = ["variants", "genotypes", "samples", *optional, *(["expressionPredictions"] if config.predicted_expression else [])]
     work = config.model_copy(update={"bundle": bundle.version})
     return run_stage(
@@ -71,11 +73,14 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
 def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
     model = RiskModel.of(bundle)
     fused = fuse(run.warehouse, model.spec, config.predicted_expression)
-    total = len(model.spec.variants)
-    coverage = fused.variants_found / total
-    run.note(variants_found=f"{fused.variants_found}/{total}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
+    variants, found = list(model.spec.variants), fused.variants_found
+    if model.spec.ridge:
+        others = variants_of(model.spec.ridge)
+        variants, found = variants + others, found + match(run.warehouse, others).variants_found
+    coverage = found / len(variants)
+    run.note(variants_found=f"{found}/{len(variants)}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
     if coverage < config.min_variant_coverage:
-        raise too_few(run.warehouse, model.spec.variants, fused.variants_found, config.min_variant_coverage)
+        raise too_few(run.warehouse, variants, found, config.min_variant_coverage)
     scored = _scores(with_outputs(fused.rows, bundle), model)
     rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
     with bounded(run.warehouse.spark, model.spec.normaliser):

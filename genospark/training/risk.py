@@ -63,7 +63,8 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
 
     task = TASK
     examples = "riskExamples"
-    tables = ("riskFeatures", "riskTargets")
+    tables = ("riskFeatures", "riskTargets", "riskRidge")
+    before = ("regression", "regression_people", "network.members")
 
     def problem(self, run: Run, config: TrainRiskConfig) -> Problem:
         self._spec = from_tables(run.warehouse)
@@ -77,9 +78,9 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
 
     def finish(self, run: Run, config: TrainRiskConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
         model = untuned(self._spec, config.network, self._fitted, weights)
-        people = _predicted(run.warehouse, model.bundle())
+        people = predicted(run.warehouse, model.bundle())
         judges = people[people["split"] == "validation"]
-        model = dataclasses.replace(model, targets=shipped(_said(judges, self._spec), _judges(judges), self._spec.targets))
+        model = dataclasses.replace(model, targets=shipped(outputs_of(judges, self._spec), _judges(judges), self._spec.targets))
         share = model.targets[0].network_share
         run.note(network_share=share, shipped="linear" if share == 0 else "mix with the network")
         metrics = [row for side in ("validation", "test") for row in measure(model, people[people["split"] == side], side)]
@@ -88,7 +89,7 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
 
 def problem_of(spec: FeatureSpec, network: RiskNetworkConfig, found: Fitted) -> RiskProblem:
     """What ranks train, after the regressions; they are fed what is normalised already."""
-    unnormalised = dataclasses.replace(spec, normaliser=None)
+    unnormalised = dataclasses.replace(spec, normaliser=None, ridge=None)
     return RiskProblem(unnormalised, network.model_dump(mode="json"), found.pairs, found.start, found.balance)
 
 
@@ -108,7 +109,7 @@ def _examples(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> 
     return Examples(calls, measurements, labels, weights, draw[:, 0])
 
 
-def _predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
+def predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
     """Outputs, labels, families, sex and population of validation and test people: some numbers a person."""
     rows = warehouse.read("riskExamples").where("split != 'train'").drop("runId", "draw")
     people: pd.DataFrame = with_outputs(rows, bundle).toPandas()
@@ -122,7 +123,8 @@ def _predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
     return people
 
 
-def _said(people: pd.DataFrame, spec: FeatureSpec) -> Said:
+def outputs_of(people: pd.DataFrame, spec: FeatureSpec) -> Said:
+    """Outputs of both models, of rows of ``predicted``."""
     names = ("network", "networkError", "linear", "linearError", "ancestry")
     return said_of([list(people[name]) for name in names], sum(target.n_heads for target in spec.targets))
 
@@ -155,7 +157,7 @@ def measure(model: RiskModel, people: pd.DataFrame, side: str) -> list[Metric]:
 
 
 def _measured(model: RiskModel, people: pd.DataFrame, side: str, group: str) -> list[Metric]:
-    said, judges = _said(people, model.spec), _judges(people)
+    said, judges = outputs_of(people, model.spec), _judges(people)
     outputs = {"network": said.network, "baseline": said.linear}
     rows: list[Metric] = []
     default = model.default(said)
