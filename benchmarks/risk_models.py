@@ -20,9 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from genospark.core.calls import pack
 from genospark.models.risk import RiskNetworkConfig
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
-from genospark.models.targets import Target, sigmoid
+from genospark.models.targets import Target
 from genospark.tasks.risk import fields, label_fields
-from genospark.tasks.risk_model import RiskModel
 from genospark.training.alone import train_alone
 from genospark.training.calibration import Judges, shipped
 from genospark.training.design import Dense
@@ -219,10 +218,9 @@ def clumped(data: Data) -> Floats:
 
 def boosted(data: Data, seed: int) -> Floats:
     """Gradient boosting on everything; rate and leaves are chosen for the commonest disease, the number of trees for each."""
-    training, validation, test = (
-        people.sample(data.spec).design.columns(np.arange(people.sample(data.spec).design.shape[1]))
-        for people in (data.training, data.validation, data.test)
-    )
+    everything = np.concatenate([data.variants, data.expression, data.covariates])
+    sides = (data.training, data.validation, data.test)
+    training, validation, test = (people.sample(data.spec).design.columns(everything) for people in sides)
     y, y_validation = data.training.labels, data.validation.labels
 
     def one(target: int, rate: float, leaves: int) -> tuple[float, Floats]:
@@ -241,7 +239,3 @@ def boosted(data: Data, seed: int) -> Floats:
     trials = {(rate, leaves): one(common, rate, leaves) for rate in (0.05, 0.15) for leaves in (4, 15)}
     chosen = min(trials, key=lambda trial: trials[trial][0])
     return np.stack([*(one(target, *chosen)[1] for target in range(common)), trials[chosen][1]], axis=1)
-
-
-def probability(outputs: Floats) -> Floats:
-    return sigmoid(outputs)

@@ -69,9 +69,10 @@ def screen(design: Design, residuals: Floats, curvature: Floats, candidates: Ind
     chosen = np.zeros(design.shape[1], bool)
     chosen[candidates] = True
     if near and len(candidates) < design.shape[1]:
-        for first in range(0, design.shape[1], near):
-            rows = np.arange(first, min(first + near, design.shape[1]))
-            columns = np.arange(first, min(first + 2 * near, design.shape[1]))
+        step = max(_TILE // 4, near)
+        for first in range(0, design.shape[1], step):
+            rows = np.arange(first, min(first + step, design.shape[1]))
+            columns = np.arange(first, min(first + step + near, design.shape[1]))
             gap = columns[None, :] - rows[:, None]
             test(rows, columns, (gap > 0) & (gap <= near) & ~(chosen[rows][:, None] & chosen[columns][None, :]))
     pairs = np.concatenate([found for found, _ in kept]) if kept else np.zeros((0, 2), np.int64)
