@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from genospark.core.calls import MISSING, Bytes, count_codes, unpack
-from genospark.quality.packed import COPIES, Doubles, rows_at_once, widen
+from genospark.core.calls import Bytes
+from genospark.quality.packed import Doubles
+
+# Calls of four variants that are looked at together, so that they stay in the processor's cache.
+_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,23 @@ class Weights:
         absent = np.where(np.isnan(mean)[:, None], 0.0, constant + slope * np.nan_to_num(mean)[:, None])
         return cls(slope, constant, absent, scored)
 
+    def tables(self) -> Doubles:
+        """Sums, then scored variants without a call, of each four variants by the byte of a person's four calls.
+
+        Returns:
+            (variants / 4, 2 x scores, 256).
+        """
+        missing = self.scored.astype(float)
+        calls = [np.concatenate([self.constant + copies * self.slope, 0 * missing], axis=1) for copies in range(3)]
+        values = np.stack([*calls, np.concatenate([self.absent, missing], axis=1)], axis=2)
+        # (variants, columns, codes) to (variants / 4, 4, columns, codes).
+        of_four = np.pad(values, ((0, -len(values) % 4), (0, 0), (0, 0))).reshape(-1, 4, *values.shape[1:])
+        codes = np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3
+        return np.asarray(np.sum([of_four[:, place][:, :, codes[:, place]] for place in range(4)], axis=0), np.float64)
+
 
 def weighted_sums(packed: Bytes, weights: Weights) -> Doubles:
-    """Sums over a block of variants, in one product of matrices for each score and person; missing calls, few, are put in sparse.
+    """Sums over a block of variants: a look-up for each person and four variants.
 
     Args:
         packed: Calls, (variants, bytes).
@@ -53,17 +69,31 @@ def weighted_sums(packed: Bytes, weights: Weights) -> Doubles:
     Returns:
         (2, scores, 4 x bytes): sums, then the variants of each score at which a person has no call.
     """
-    n_scores, places = weights.slope.shape[1], 4 * packed.shape[1]
-    found = np.zeros((2, n_scores, places))
-    found[0] += weights.constant.sum(axis=0)[:, None]
-    size = rows_at_once(packed.shape[1])
-    for begin in range(0, len(packed), size):
-        part, rows = packed[begin : begin + size], slice(begin, begin + size)
-        found[0] += weights.slope[rows].T.astype(np.float32) @ widen(part, COPIES)
-        gaps = np.flatnonzero(count_codes(part, places)[:, 2])
-        if len(gaps):
-            row, person = np.nonzero(unpack(part[gaps], places) == MISSING)
-            missing = sparse.csr_matrix((np.ones(len(row)), (person, row)), (places, len(gaps)))
-            found[0] += (missing @ (weights.absent[rows] - weights.constant[rows])[gaps]).T
-            found[1] += (missing @ weights.scored[rows][gaps].astype(float)).T
-    return found
+    tables, places = weights.tables(), 4 * packed.shape[1]
+    packed = np.pad(packed, ((0, -len(packed) % 4), (0, 0)), constant_values=0xFF)
+    found, told = np.zeros((tables.shape[1], places)), np.empty(places)
+    fours = max(1, _AT_ONCE // max(places, 1))
+    for begin in range(0, len(tables), fours):
+        mine = tables[begin : begin + fours]
+        for table, people in zip(mine, by_person(packed[4 * begin : 4 * (begin + len(mine))]), strict=True):
+            for column, total in zip(table, found, strict=True):
+                # Each byte is a place; `clip` leaves out the check of that.
+                total += np.take(column, people, out=told, mode="clip")
+    return found.reshape(2, -1, places)
+
+
+def by_person(packed: Bytes) -> Bytes:
+    """Bytes of four people's calls of a variant, to bytes of a person's calls of four variants.
+
+    Args:
+        packed: (variants, bytes), variants a multiple of four.
+
+    Returns:
+        (variants / 4, 4 x bytes).
+    """
+    words = np.ascontiguousarray(packed.reshape(-1, 4, packed.shape[1]).transpose(0, 2, 1)).view("<u4")[:, :, 0]
+    # A matrix of 4 x 4 calls in a word is transposed by two exchanges (Warren, Hacker's Delight, chapter 7).
+    for shift, mask in ((6, 0x00CC00CC), (12, 0x0000F0F0)):
+        other = (words ^ (words >> np.uint32(shift))) & np.uint32(mask)
+        words = words ^ other ^ (other << np.uint32(shift))
+    return words.view(np.uint8)
