@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import risk_cohort
 import risk_models
+import risk_spark
 from numpy.typing import NDArray
 from results_io import HERE, row, write
 from risk_models import Ours
@@ -120,6 +122,20 @@ def interactions(kind: risk_cohort.Kind) -> Callable[[int, Path], dict[str, Any]
     return measured
 
 
+def on_spark(seed: int, work: Path) -> dict[str, Any]:
+    """The additive cohort through all stages on Spark; its AUCs are to be those of ``additive``."""
+    cohort = risk_cohort.simulate(seed, ADDITIVE + FRESH, "additive")
+    data = risk_models.data_of(cohort, ADDITIVE, seed)
+    first = np.concatenate([data.training.measurements, data.validation.measurements])
+    is_validation = np.arange(ADDITIVE) % 5 == 0
+    order = np.argsort(np.concatenate([np.flatnonzero(~is_validation), np.flatnonzero(is_validation)]))
+    measured = np.concatenate([first[order], data.test.measurements])[:, -len(data.spec.covariates) :]
+    covariates = pd.DataFrame(measured, columns=[covariate.name for covariate in data.spec.covariates])
+    scores, notes = risk_spark.scored(cohort, covariates, ADDITIVE, work)
+    labels = cohort.labels[ADDITIVE:]
+    return notes | {"auc": {"shipped default": _auc(scores, labels).tolist()}, "gain": None}
+
+
 def _named(mine: Ours) -> dict[str, Floats]:
     return {"our regressions": mine.linear, "our network": mine.network, "our default": mine.default}
 
@@ -207,7 +223,15 @@ def rows_of(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
             low = min(entry["gain"][1] for entry in entries)
             peers = f"lowest end of a seed's paired interval over people {low:.4f}"
             add(f"2. {setting}: default minus best baseline", gain[3], "AUC (95% over seeds)", "> 0", low > 0, peers)
+    if entries := found.get("spark"):
+        value = float(np.mean(entries[0]["auc"]["shipped default"]))
+        peers = None
+        if "additive" in found:
+            peers = f"by the same functions in one process {np.mean(found['additive'][0]['auc']['our default']):.4f}"
+        add("all stages on Spark, additive, seed 1: mean AUC of the shipped default", round(value, 4), "AUC", peers=peers)
     for kind, entries in found.items():
+        if kind == "spark":
+            continue
         parts = [entry["calibration"] for entry in entries]
         pooled = _mean([part["pooled"] for part in parts])
         add(f"5. {kind}: pooled ECE of the default", pooled[3], "ECE (95% over seeds)", "<= 0.02", pooled[0] <= 0.02)
@@ -231,18 +255,18 @@ def main() -> None:
     """Measures and writes."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--only", choices=["additive", "pairs", "state"], action="append", help="measure these parts")
+    options.add_argument("--only", choices=["additive", "pairs", "state", "spark"], action="append", help="measure these parts")
     options.add_argument("--minutes", type=float, default=40, help="no further part is begun after that")
     options.add_argument("--again", action="store_true", help="measure again what an earlier run has left")
     chosen = options.parse_args()
     configure_logging()
-    parts = {"additive": additive, "pairs": interactions("pairs"), "state": interactions("state")}
+    parts = {"additive": additive, "pairs": interactions("pairs"), "state": interactions("state"), "spark": on_spark}
     KEPT.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     for seed in range(1, chosen.seeds + 1):
         for kind, measured in parts.items():
             kept = KEPT / f"{kind}-{seed}.json"
-            if kind not in (chosen.only or parts) or (kept.exists() and not chosen.again):
+            if kind not in (chosen.only or parts) or (kept.exists() and not chosen.again) or (kind == "spark" and seed > 1):
                 continue
             if time.monotonic() - begun > 60 * chosen.minutes:
                 print(f"{kind}, seed {seed}: left out, the time is up")
