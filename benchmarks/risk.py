@@ -11,6 +11,9 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -91,35 +94,31 @@ def additive(seed: int, work: Path) -> dict[str, Any]:
     }
 
 
-def interactions(kind: risk_cohort.Kind) -> Callable[[int, Path], dict[str, Any]]:
+def interactions(kind: risk_cohort.Kind, seed: int, work: Path) -> dict[str, Any]:
     """What is measured where features interact."""
-
-    def measured(seed: int, work: Path) -> dict[str, Any]:
-        data = risk_models.data_of(risk_cohort.simulate(seed, INTERACTIONS + FRESH, kind), INTERACTIONS, seed)
-        mine = risk_models.ours(data, work, seed, RiskNetworkConfig(), 128, 12)
-        whole = np.concatenate([data.variants, data.expression, data.covariates])
-        fused = risk_models.linear(data, whole, 1.0, L1)
-        baselines = {
-            "ridge": risk_models.linear(data, whole, 0.01, risk_models.RIDGE)[1],
-            "L1, early fusion": fused[1],
-            "cross-trait stacking": risk_models.stacked(data, *fused),
-            "gradient boosting": risk_models.boosted(data, seed),
-        }
-        # The oracle is the best regression with the true pairs beside the features.
-        oracle = risk_models.stacked(data, *risk_models.linear(data, whole, 1.0, L1, data.terms))
-        labels = data.test.labels.astype(float)
-        best = _best(baselines, labels)
-        ceiling, floor = _auc(oracle, labels).mean(), _auc(best, labels).mean()
-        return {
-            "auc": {name: _auc(scores, labels).tolist() for name, scores in (baselines | _named(mine) | {"oracle": oracle}).items()},
-            "networkShare": mine.share,
-            "pairs": len(mine.fitted.pairs),
-            "gain": _gain(mine.default, best, labels),
-            "closed": float((_auc(mine.default, labels).mean() - floor) / (ceiling - floor)),
-            "calibration": _calibration(mine.default, labels, data.population, np.random.default_rng(seed)),
-        }
-
-    return measured
+    data = risk_models.data_of(risk_cohort.simulate(seed, INTERACTIONS + FRESH, kind), INTERACTIONS, seed)
+    mine = risk_models.ours(data, work, seed, RiskNetworkConfig(), 128, 12)
+    whole = np.concatenate([data.variants, data.expression, data.covariates])
+    fused = risk_models.linear(data, whole, 1.0, L1)
+    baselines = {
+        "ridge": risk_models.linear(data, whole, 0.01, risk_models.RIDGE)[1],
+        "L1, early fusion": fused[1],
+        "cross-trait stacking": risk_models.stacked(data, *fused),
+        "gradient boosting": risk_models.boosted(data, seed),
+    }
+    # The oracle is the best regression with the true pairs beside the features.
+    oracle = risk_models.stacked(data, *risk_models.linear(data, whole, 1.0, L1, data.terms))
+    labels = data.test.labels.astype(float)
+    best = _best(baselines, labels)
+    ceiling, floor = _auc(oracle, labels).mean(), _auc(best, labels).mean()
+    return {
+        "auc": {name: _auc(scores, labels).tolist() for name, scores in (baselines | _named(mine) | {"oracle": oracle}).items()},
+        "networkShare": mine.share,
+        "pairs": len(mine.fitted.pairs),
+        "gain": _gain(mine.default, best, labels),
+        "closed": float((_auc(mine.default, labels).mean() - floor) / (ceiling - floor)),
+        "calibration": _calibration(mine.default, labels, data.population, np.random.default_rng(seed)),
+    }
 
 
 def on_spark(seed: int, work: Path) -> dict[str, Any]:
@@ -251,40 +250,58 @@ def rows_of(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _measured(kind: str, seed: int) -> dict[str, Any]:
+    """One part, in a process of its own."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        values = PARTS[kind](seed, Path(scratch))
+    return values | {"seconds": round(time.monotonic() - start, 1)}
+
+
+PARTS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
+    "additive": additive,
+    "pairs": partial(interactions, "pairs"),
+    "state": partial(interactions, "state"),
+    "spark": on_spark,
+}
+
+
 def main() -> None:
     """Measures and writes."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--only", choices=["additive", "pairs", "state", "spark"], action="append", help="measure these parts")
+    options.add_argument("--only", choices=list(PARTS), action="append", help="measure these parts")
     options.add_argument("--minutes", type=float, default=40, help="no further part is begun after that")
     options.add_argument("--again", action="store_true", help="measure again what an earlier run has left")
+    options.add_argument("--processes", type=int, default=2, help="parts that are measured side by side")
     chosen = options.parse_args()
     configure_logging()
-    parts = {"additive": additive, "pairs": interactions("pairs"), "state": interactions("state"), "spark": on_spark}
     KEPT.mkdir(parents=True, exist_ok=True)
+    wanted = [(kind, seed) for seed in range(1, chosen.seeds + 1) for kind in chosen.only or PARTS if kind != "spark" or seed == 1]
+    waiting = [(kind, seed) for kind, seed in wanted if chosen.again or not (KEPT / f"{kind}-{seed}.json").exists()]
     begun = time.monotonic()
-    for seed in range(1, chosen.seeds + 1):
-        for kind, measured in parts.items():
-            kept = KEPT / f"{kind}-{seed}.json"
-            if kind not in (chosen.only or parts) or (kept.exists() and not chosen.again) or (kind == "spark" and seed > 1):
-                continue
-            if time.monotonic() - begun > 60 * chosen.minutes:
-                print(f"{kind}, seed {seed}: left out, the time is up")
-                continue
-            start = time.monotonic()
-            with tempfile.TemporaryDirectory() as scratch:
-                values = measured(seed, Path(scratch))
-            values["seconds"] = round(time.monotonic() - start, 1)
-            kept.write_text(json.dumps(values, indent=1) + "\n")
-            print(f"{kind}, seed {seed}: {values['seconds']} s, gain {values['gain']}, closed {values.get('closed')}", flush=True)
-            write("risk", rows_of(_kept(parts, chosen.seeds)))
-    for entry in rows_of(_kept(parts, chosen.seeds)):
+    with ProcessPoolExecutor(chosen.processes, get_context("spawn")) as pool:
+        going: dict[Future[dict[str, Any]], tuple[str, int]] = {}
+        while waiting or going:
+            while waiting and len(going) < chosen.processes and time.monotonic() - begun < 60 * chosen.minutes:
+                going[pool.submit(_measured, *waiting[0])] = waiting.pop(0)
+            if not going:
+                print(f"the time is up, left out: {waiting}")
+                break
+            done, _ = wait(going, return_when=FIRST_COMPLETED)
+            for future in done:
+                kind, seed = going.pop(future)
+                values = future.result()
+                (KEPT / f"{kind}-{seed}.json").write_text(json.dumps(values, indent=1) + "\n")
+                print(f"{kind}, seed {seed}: {values['seconds']} s, gain {values['gain']}, closed {values.get('closed')}", flush=True)
+                write("risk", rows_of(_kept(chosen.seeds)))
+    for entry in rows_of(_kept(chosen.seeds)):
         print(entry["figure"], entry["value"], entry["goal"], entry["holds"], entry["peers"] or "", sep=" | ")
 
 
-def _kept(parts: dict[str, Any], seeds: int) -> dict[str, list[dict[str, Any]]]:
+def _kept(seeds: int) -> dict[str, list[dict[str, Any]]]:
     found = {}
-    for kind in parts:
+    for kind in PARTS:
         files = [KEPT / f"{kind}-{seed}.json" for seed in range(1, seeds + 1)]
         entries = [json.loads(path.read_text()) for path in files if path.exists()]
         if entries:

@@ -225,7 +225,7 @@ def boosted(data: Data, seed: int) -> Floats:
 
     def one(target: int, rate: float, leaves: int) -> tuple[float, Floats]:
         model = HistGradientBoostingClassifier(
-            learning_rate=rate, max_leaf_nodes=leaves, max_iter=150, l2_regularization=1.0, early_stopping=False, random_state=seed
+            learning_rate=rate, max_leaf_nodes=leaves, max_iter=120, l2_regularization=1.0, early_stopping=False, random_state=seed
         ).fit(training, y[:, target])
         best, when = np.inf, 0
         for trees, p in enumerate(model.staged_predict_proba(validation)):
@@ -236,6 +236,6 @@ def boosted(data: Data, seed: int) -> Floats:
         return best, next(p[:, 1] for trees, p in enumerate(model.staged_predict_proba(test)) if trees == when)
 
     common = y.shape[1] - 1
-    trials = {(rate, leaves): one(common, rate, leaves) for rate in (0.05, 0.15) for leaves in (4, 15)}
+    trials = {(rate, leaves): one(common, rate, leaves) for rate in (0.1,) for leaves in (4, 8, 16)}
     chosen = min(trials, key=lambda trial: trials[trial][0])
     return np.stack([*(one(target, *chosen)[1] for target in range(common)), trials[chosen][1]], axis=1)

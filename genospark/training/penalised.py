@@ -245,7 +245,7 @@ class _Side:
             moved = 0.0
             for head in range(weights.shape[1]):
                 means = response(self.target, outputs)[:, head]
-                if step in (0, 2, 8):
+                if step in (0, 4, 10):
                     curvature = np.ones(len(means)) if self.target.kind == "continuous" else np.maximum(means * (1 - means), 1e-4)
                     quadratics[head] = _Quadratic(x, self._weights * curvature, strength * (1 - l1_ratio))
                 residual = self._weights * (self._wanted[:, head] - means)
