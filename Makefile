@@ -42,6 +42,9 @@ bench-first-light: $(READY)  ## AUC on fresh simulated people, into benchmarks/r
 bench-expression: $(READY)  ## R2 on held-out simulated families, r on yeast strains, into benchmarks/results
 	$(BIN)/python benchmarks/expression.py
 
+bench-risk: $(READY)  ## AUC and calibration on fresh simulated people beside simple models and an oracle, into benchmarks/results
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/risk.py
+
 bench-geuvadis: $(READY)  ## AUC on real genotypes and expression, diseases simulated on them, into benchmarks/results
 	$(BIN)/python benchmarks/geuvadis.py
 
@@ -70,4 +73,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-scale bench-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-risk bench-geuvadis bench-insight bench-ingest bench-scale bench-variants peers docs lock
