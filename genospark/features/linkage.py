@@ -30,7 +30,8 @@ class LinkageConfig(Settings):
         method: none; clump: of linked variants the one of the smallest p-value stays, for each disease (as ``plink --clump``); prune:
             variants that are linked with an earlier one go, whatever their p-values (as ``plink2 --indep-pairwise``).
         p_value: Of clumping, the largest p-value of a variant that stays.
-        r2: Variants whose squared correlation among training people is larger are linked.
+        r2: Variants whose squared correlation among training people is larger are linked: of calls in pruning, of alleles on haplotypes in
+            clumping, as with these programs.
         window_bases: How far apart they are at most.
     """
 
@@ -57,7 +58,7 @@ def clumped(genotypes: DataFrame, columns: NDArray[np.int64], tested: pd.DataFra
     candidates = genotypes.sparkSession.createDataFrame(rows, schema)
 
     def work(contig: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        linker = Linker(config.window_bases, config.r2, len(columns))
+        linker = Linker(config.window_bases, config.r2)
         keys, p_values = [], []
         for batch in contig:
             linker.add(batch.column("start").to_numpy(), pack(gather(batch.column("blocks"), columns)))
