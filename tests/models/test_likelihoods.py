@@ -79,7 +79,7 @@ def test_a_network_learns_what_likelihoods_do_not_know() -> None:
     pileup[both, INDEX["reverse_T"]] = 8
     truth[both] = 1
     labels = {"snv": truth, "indel": np.zeros_like(truth)}
-    problem = VariantProblem({}, {"units": 8, "layers": 1, "kernel": 1, "dropout": 0.0})
+    problem = VariantProblem({}, {"units": 8, "dilations": [1], "kernel": 1, "dropout": 0.0})
     network = problem.network()
     before = problem.loss_sums(network({"pileup": pileup}), labels)[0]
     optimizer = tf.keras.optimizers.Adam(0.02)
