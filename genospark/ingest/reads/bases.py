@@ -71,15 +71,19 @@ def tile_bases(records: Records, runs: Runs) -> Tiles:
     within = TILE * (np.arange(len(run)) - before[run])
     read, query = runs.read[run], runs.query[run] + within
 
-    qualities = _rows(records.buffer, TILE)[records.qualities[read] + query]
-    half = 2 * records.bases[read] + query
-    both = _PAIRS[_rows(records.buffer, TILE // 2 + 1)[half >> 1]].view(np.uint8)
-    codes = np.where((half & 1 != 0)[:, None], both[:, 1 : TILE + 1], both[:, :TILE])
-
+    codes, qualities = read_rows(records, read, query, TILE)
     left = length[run] - within
     short = np.flatnonzero(left < TILE)
     qualities[short] = np.where(np.arange(TILE) < left[short, None], qualities[short], np.uint8(IGNORED))
     return Tiles(read, runs.start[run] + within, codes, np.ascontiguousarray(qualities), before * TILE)
+
+
+def read_rows(records: Records, read: Ints, query: Ints, width: int) -> tuple[Codes, npt.NDArray[np.uint8]]:
+    """(rows, width) codes and qualities of the bases of reads from base ``query`` on; beyond the end of a read anything."""
+    qualities = _rows(records.buffer, width)[records.qualities[read] + query]
+    half = 2 * records.bases[read] + query
+    both = _PAIRS[_rows(records.buffer, width // 2 + 1)[half >> 1]].view(np.uint8)
+    return np.where((half & 1 != 0)[:, None], both[:, 1 : width + 1], both[:, :width]), qualities
 
 
 def _rows(buffer: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:

@@ -38,7 +38,9 @@ class ReadFilters(Settings):
         mates_once: Where the two reads of a pair cover a position, only the better base counts: both saw the same molecule.
         max_reads_per_start: Reads with the same start and end that are kept; a pile of more is an artefact, or deeper than any
             caller needs. Which ones depends on their names only.
-        min_indel_support: Reads that must show an indel to make it a candidate: single ones are mostly errors.
+        min_indel_support: Reads that must show an indel, after realignment, to make it a candidate: single ones are mostly errors.
+        min_indel_share: Share of the reads over a position that must show an indel as they were aligned, where ``min_indel_support``
+            do not, for reads to be realigned to it.
     """
 
     min_mapping_quality: int = Field(20, ge=0, le=255)
@@ -46,6 +48,7 @@ class ReadFilters(Settings):
     mates_once: bool = True
     max_reads_per_start: int = Field(200, ge=1)
     min_indel_support: int = Field(2, ge=1)
+    min_indel_share: float = Field(0.05, ge=0, le=1)
 
 
 def classify(records: Records, end: Ints, filters: ReadFilters) -> Ints:
