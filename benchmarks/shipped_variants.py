@@ -6,6 +6,7 @@ Genomes, ART's reads with the noise of libraries, bwa mem, then the stages that 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from genospark.simulate.arrays import stream
 from genospark.simulate.genome import GenomeConfig, draw_genome
 from genospark.simulate.noise import NoiseConfig
 from genospark.simulate.vcf import write_vcf
-from genospark.tasks.bundles import last_version
+from genospark.tasks.bundles import SHIPPED, last_version
 
-SHIPPED = Path(__file__).resolve().parents[1] / "genospark" / "shipped" / "variants"
+# Simulated people need no secret; the same names make the same tables.
+os.environ.setdefault("GENOSPARK_KEY", "a key for simulated people, which is no secret")
+TARGET = SHIPPED / "variants"
 
 
 class LibraryConfig(Settings):
@@ -77,7 +80,9 @@ def simulate(config: ShippedConfig, folder: Path) -> list[str]:
 
 def genomes(config: ShippedConfig) -> list[Contig]:
     """The contigs with everyone's genotypes."""
-    drawn = (draw_genome(f"chr{c}", config.genome, len(config.people), stream(config.seed, "genome", c)) for c in range(1, config.contigs + 1))
+    drawn = (
+        draw_genome(f"chr{c}", config.genome, len(config.people), stream(config.seed, "genome", c)) for c in range(1, config.contigs + 1)
+    )
     return list(drawn)
 
 
@@ -108,9 +113,9 @@ def main() -> None:
     run_stages(spark, PipelineConfig(warehouse=str(warehouse), stages=stages))
     made = Warehouse(spark, str(warehouse))
     bundle = made.bundles / last_version(made, "variants")
-    shutil.rmtree(SHIPPED, ignore_errors=True)
-    shutil.copytree(str(bundle), SHIPPED / bundle.name)
-    log.info("shipped: %s", SHIPPED / bundle.name)
+    shutil.rmtree(TARGET, ignore_errors=True)
+    shutil.copytree(str(bundle), TARGET / bundle.name)
+    log.info("shipped: %s", TARGET / bundle.name)
 
 
 if __name__ == "__main__":

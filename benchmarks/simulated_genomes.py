@@ -19,7 +19,7 @@ from genospark.errors import SetupError
 from genospark.simulate.alignment import align
 from genospark.simulate.alleles import Contig
 from genospark.simulate.arrays import Bools, stream
-from genospark.simulate.haplotypes import Haplotype, Region, haplotype
+from genospark.simulate.haplotypes import Haplotype, Region, haplotype, write_haplotype
 from genospark.simulate.noise import NoiseConfig, Sequenced, add_noise
 from genospark.simulate.vcf import write_fasta, write_vcf
 
@@ -97,8 +97,9 @@ def sequence(
     parts, places, copies = [], [], []
     for number, contig in enumerate(contigs):
         for strand in (0, 1):
-            whole = haplotype(contigs, Region(number, 0, len(contig.reference)), person, strand)
-            (scratch / "h.fa").write_bytes(b">h\n" + whole.sequence.tobytes() + b"\n")
+            region = Region(number, 0, len(contig.reference))
+            whole = haplotype(contigs, region, person, strand)
+            write_haplotype(scratch / "h.fa", contigs, [region], person, strand)
             shell(
                 f"art_illumina -ss {library.system} -p -na -q -sam -M -l {library.read_bp} -f {0.75 * depth:.3f} -m {library.insert_bp[0]} "
                 f"-s {library.insert_bp[1]} -rs {rng.integers(1, 2**31)} -i h.fa -o h",

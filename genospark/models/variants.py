@@ -53,7 +53,9 @@ def build(likelihood: LikelihoodConfig, config: VariantNetworkConfig | None) -> 
     for index, dilation in enumerate(config.dilations):
         # What each block adds to what it is given (He et al. 2016, CVPR); blocks see ever farther (Yu and Koltun 2016, ICLR).
         if config.kind == "cnn":
-            seen = layers.Conv1D(config.units, config.kernel, padding="same", dilation_rate=dilation, activation="relu", name=f"conv{index}")
+            seen = layers.Conv1D(
+                config.units, config.kernel, padding="same", dilation_rate=dilation, activation="relu", name=f"conv{index}"
+            )
         else:
             seen = layers.Bidirectional(layers.GRU(config.units // 2, return_sequences=True), name=f"gru{index}")
         added = layers.Dropout(config.dropout)(seen(hidden))

@@ -33,7 +33,7 @@ class ScoreVariantsConfig(StageConfig):
     """
 
     bundle: str | None = None
-    min_depth: int = Field(4, ge=1)
+    min_depth: int = Field(2, ge=1)
     min_quality: float = Field(10, ge=0)
     vcf: str | None = None
 

@@ -74,7 +74,7 @@ def draw_reference(config: GenomeConfig, rng: np.random.Generator) -> Bytes:
 
 
 def period_runs(codes: Bytes, period: int) -> Ints:
-    """How far the bases before each place repeat with a period: bases up to and with this one that equal those a period earlier, [bases]."""
+    """How many bases in a row, up to and with each base, equal those a period earlier, [bases]."""
     same = np.zeros(len(codes), bool)
     same[period:] = codes[period:] == codes[:-period]
     index = np.arange(len(codes))
@@ -115,9 +115,7 @@ def draw_genome(name: str, config: GenomeConfig, people: int, rng: np.random.Gen
     haplotypes = _genotypes(np.array(["," in alt for alt in alts]), people, carried, config, rng)
     kept = np.flatnonzero(haplotypes.any(axis=(1, 2)))
     take = kept.tolist()
-    return Contig(
-        name, reference, np.array(positions, np.int64)[kept], [refs[i] for i in take], [alts[i] for i in take], haplotypes[kept]
-    )
+    return Contig(name, reference, np.array(positions, np.int64)[kept], [refs[i] for i in take], [alts[i] for i in take], haplotypes[kept])
 
 
 def _indel_places(codes: Bytes, config: GenomeConfig, n: int, rng: np.random.Generator) -> Ints:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from genospark.core.config import Settings
@@ -102,7 +103,7 @@ def _misread(codes: Bytes, reads: Sequenced, config: NoiseConfig, rng: np.random
     true = codes.copy()
     for strand in (False, True):
         # In the direction of sequencing: the other strand's bases, from right to left.
-        seen = (3 - true)[::-1] if strand else true
+        seen: Bytes = (3 - true)[::-1] if strand else true
         before = (left[::-1] if strand else index) >= k - 1
         key = np.zeros(n, np.uint64)
         for step in range(k):
@@ -113,9 +114,9 @@ def _misread(codes: Bytes, reads: Sequenced, config: NoiseConfig, rng: np.random
         low, high = config.motif_errors
         at = np.flatnonzero(bad)
         at = at[rng.random(len(at)) < low + (high - low) * _uniform(key[at], config.salt, 2)]
-        step = 1 + (_uniform(key[at], config.salt, 3) * 3).astype(np.uint8)
+        turn = 1 + (_uniform(key[at], config.salt, 3) * 3).astype(np.uint8)
         places = n - 1 - at if strand else at
-        codes[places] = (true[places] + step) % 4
+        codes[places] = (true[places] + turn) % 4
         # A run's last base read once more in place of the next.
         behind = np.flatnonzero(which & (run == 1) & (np.roll(run, 1) >= 6))
         behind = behind[rng.random(len(behind)) < config.phasing]
@@ -170,7 +171,7 @@ def _slip(reads: Sequenced, codes: Bytes, config: NoiseConfig, rng: np.random.Ge
     )
 
 
-def _uniform(key: np.ndarray, salt: int, purpose: int) -> Floats:
+def _uniform(key: NDArray[np.uint64], salt: int, purpose: int) -> Floats:
     """A number from 0 to 1 for each key, always the same (splitmix64)."""
     mixed = (key * np.uint64(8) + np.uint64(purpose)) ^ np.uint64(salt * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -48,7 +48,7 @@ class TrainVariantsConfig(TrainConfig):
     Attributes:
         network: Shape of the network.
         base_errors: Least chances of a wrong base to choose from, for the Bayesian caller.
-        indel_errors: Chances of a wrong indel to choose from.
+        indel_weights: Shares of the log likelihoods of indels that count, to choose from.
         snv_rates: Shares of positions with a SNV to choose from.
         indel_rates: Shares of positions with an indel to choose from.
         variant_density: How many times commoner SNVs and indels are in the examples than in the people who will be called.
@@ -58,11 +58,11 @@ class TrainVariantsConfig(TrainConfig):
     batch_size: int = Field(8, ge=1)
     epochs: int = Field(16, ge=0)
     patience: int = Field(5, ge=1)
-    learning_rate: float = Field(6e-3, gt=0)
-    base_errors: list[PositiveFloat] = Field([5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
-    indel_errors: list[PositiveFloat] = Field([2e-3, 1e-2, 3e-2, 8e-2], min_length=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    base_errors: list[PositiveFloat] = Field([2e-4, 5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
+    indel_weights: list[PositiveFloat] = Field([0.4, 0.7, 1.0], min_length=1)
     snv_rates: list[PositiveFloat] = Field([1e-4, 1e-3], min_length=1)
-    indel_rates: list[PositiveFloat] = Field([1e-5, 1e-4], min_length=1)
+    indel_rates: list[PositiveFloat] = Field([1e-4, 3e-4, 1e-3], min_length=1)
     variant_density: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
 
 
@@ -119,15 +119,15 @@ def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig
     labels = {field.name: field.read(list(windows[field.name])) for field in LABELS}
     chunks = [slice(start, start + 32) for start in range(0, len(windows), 32)]
     snv = [(error, rate) for error in config.base_errors for rate in config.snv_rates]
-    indel = [(error, rate) for error in config.indel_errors for rate in config.indel_rates]
+    indel = [(weight, rate) for weight in config.indel_weights for rate in config.indel_rates]
     losses = np.full((2, max(len(snv), len(indel))), np.inf)
     for index in range(losses.shape[1]):
         one, other = snv[index % len(snv)], indel[index % len(indel)]
-        caller = LikelihoodConfig(base_error=one[0], snv_rate=one[1], indel_error=other[0], indel_rate=other[1])
+        caller = LikelihoodConfig(base_error=one[0], snv_rate=one[1], indel_weight=other[0], indel_rate=other[1])
         problem, graph = VariantProblem(caller.model_dump(), {}, config.variant_density), build(caller, None)
         losses[:, index] = sum(problem.loss_sums(graph({"pileup": pileup[at]}), _part(labels, at)).numpy() for at in chunks)
-    (base_error, snv_rate), (indel_error, indel_rate) = snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)]
-    return LikelihoodConfig(base_error=base_error, snv_rate=snv_rate, indel_error=indel_error, indel_rate=indel_rate)
+    (base_error, snv_rate), (indel_weight, indel_rate) = snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)]
+    return LikelihoodConfig(base_error=base_error, snv_rate=snv_rate, indel_weight=indel_weight, indel_rate=indel_rate)
 
 
 def _part(labels: dict[str, NDArray[Any]], at: slice) -> dict[str, NDArray[Any]]:
