@@ -28,7 +28,7 @@ def own_calls(spark: SparkSession, warehouse: Path, bams: list[Path], fasta: Pat
     """Calls of some BAM files by the shipped caller, by sample; see ``callers.normalised``."""
     stages = {
         "ingest-reads": {"inputs": [str(bam) for bam in bams], "reference": str(fasta)},
-        "score variants": {"bundle": str(shipped("variants"))},
+        "score variants": {"bundle": "shipped"},
     }
     run_stages(spark, PipelineConfig(warehouse=str(warehouse), stages=stages))
     found = {}

@@ -39,10 +39,12 @@ def shipped(task: str) -> Path:
 
 
 def chosen(warehouse: Warehouse, task: str, path: str | None) -> Bundle:
-    """The bundle at a path, or the one that this warehouse trained for the task last.
+    """The bundle at a path, the one that ships with the package (`shipped`), or the one that this warehouse trained for the task last.
 
     Raises:
         InputError: It is not there, or damaged.
         TableError: None was trained here and no path is given.
     """
+    if path == "shipped":
+        return load(shipped(task), task)
     return load(absolute(path) if path else warehouse.bundles / last_version(warehouse, task), task)
