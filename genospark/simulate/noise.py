@@ -8,7 +8,7 @@ Bioinformatics 12:451; Nakamura et al. 2011, Nucleic Acids Research 39:e90).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,7 @@ class Sequenced:
         lengths = self.lengths[reads]
         shift = (self.ends - self.lengths)[reads] - (np.cumsum(lengths) - lengths)
         at = np.arange(lengths.sum()) + np.repeat(shift, lengths)
-        per_base = (getattr(self, field.name)[at] for field in fields(self)[:4])
-        return Sequenced(*per_base, lengths, self.reverse[reads])
+        return Sequenced(self.bases[at], self.quality[at], self.positions[at], self.inserted[at], lengths, self.reverse[reads])
 
 
 def add_noise(reads: Sequenced, config: NoiseConfig, rng: np.random.Generator) -> Sequenced:
@@ -103,7 +102,7 @@ def _misread(codes: Bytes, reads: Sequenced, config: NoiseConfig, rng: np.random
     true = codes.copy()
     for strand in (False, True):
         # In the direction of sequencing: the other strand's bases, from right to left.
-        seen: Bytes = (3 - true)[::-1] if strand else true
+        seen = (3 - true).astype(np.uint8)[::-1] if strand else true
         before = (left[::-1] if strand else index) >= k - 1
         key = np.zeros(n, np.uint64)
         for step in range(k):
