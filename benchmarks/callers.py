@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
 import subprocess
-import time
 from pathlib import Path
 
 import gatk
@@ -31,15 +31,20 @@ def shell(command: str) -> None:
 
 
 def call(name: str, bam: Path, fasta: Path) -> tuple[Path, float]:
-    """A caller's VCF of one BAM file, beside it, and the seconds that it took; what is there already stays."""
+    """A caller's VCF of one BAM file, beside it, and the CPU seconds that it took; what is there already stays."""
     vcf = bam.with_name(f"{bam.stem}.{name}.vcf")
     seconds = vcf.with_suffix(".seconds")
     if not seconds.is_file():
         log.info("%s: %s", name, bam.name)
-        began = time.perf_counter()
+        began = _cpu_seconds()
         shell(COMMANDS[name].format(fasta=fasta, bam=bam, vcf=vcf, gatk=gatk.command() if name == "gatk" else ""))
-        seconds.write_text(str(time.perf_counter() - began))
+        seconds.write_text(str(_cpu_seconds() - began))
     return vcf, float(seconds.read_text())
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def normalised(vcf: Path, fasta: Path) -> pd.DataFrame:
