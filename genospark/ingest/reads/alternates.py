@@ -34,7 +34,9 @@ class Alternates:
     mismatches: Ints
 
 
-def describe(tiles: Tiles, runs: Runs, records: Records, reference: Codes, reference_start: int, start: int, n: int, least: int) -> Alternates:
+def describe(
+    tiles: Tiles, runs: Runs, records: Records, reference: Codes, reference_start: int, start: int, n: int, least: int
+) -> Alternates:
     """Describe the reads with alternate bases.
 
     Args:

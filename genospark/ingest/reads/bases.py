@@ -51,7 +51,7 @@ class Tiles:
         read: (tiles,) number of the read in the batch.
         start: (tiles,) position of the first base, 0-based.
         codes: (tiles, TILE) uint8 base codes.
-        qualities: (tiles, TILE) uint8 Phred qualities; IGNORED after the end of the run.
+        qualities: (tiles, TILE) uint8 Phred qualities, at most the mapping quality of the read; IGNORED after the end of the run.
         first: (runs,) index of the first base of each run in the flattened tiles; the others follow it.
     """
 
@@ -72,6 +72,9 @@ def tile_bases(records: Records, runs: Runs) -> Tiles:
     read, query = runs.read[run], runs.query[run] + within
 
     codes, qualities = read_rows(records, read, query, TILE)
+    # A base is no surer than its read's place; a quality that is missing stays so.
+    place = records.mapping_quality[read].astype(np.uint8)[:, None]
+    qualities = np.where(qualities == MISSING_QUALITY, qualities, np.minimum(qualities, place))
     left = length[run] - within
     short = np.flatnonzero(left < TILE)
     qualities[short] = np.where(np.arange(TILE) < left[short, None], qualities[short], np.uint8(IGNORED))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from genospark.core.pileup import UNKNOWN_BASE
 from genospark.ingest.reads.records import Ints
 from genospark.ingest.reads.reference import LETTERS, Codes
 
@@ -53,12 +54,13 @@ class Alleles:
 
 
 def joined(parts: Sequence[Alleles]) -> Alleles:
-    """All alleles of several sets, by position; equal ones are one, supported by all that support them."""
+    """All alleles of several sets without unknown bases, by position; equal ones are one, supported by all that support them."""
     found: dict[tuple[int, int, bytes], int] = {}
     for part in parts:
         keys = zip(part.position.tolist(), part.deleted.tolist(), (codes.tobytes() for codes in part.inserted), strict=True)
         for key, support in zip(keys, part.support.tolist(), strict=True):
-            found[key] = found.get(key, 0) + support
+            if UNKNOWN_BASE not in key[2]:
+                found[key] = found.get(key, 0) + support
     keys = sorted(found)
     position, deleted = (np.array([key[i] for key in keys], np.int64) for i in (0, 1))
     inserted = [np.frombuffer(key[2], np.uint8) for key in keys]

@@ -70,7 +70,7 @@ class _Gatherer:
         aligned = np.flatnonzero(self.pieces.kind == ALIGNED)
         aligned = aligned[(self.pieces.start[aligned] < self.end) & (self.pieces.end[aligned] > self.start)]
         spans_to = self.pieces.end - 1
-        spans_to[indels.run] = indels.anchor
+        spans_to[indels.run] = np.maximum(indels.anchor, self.pieces.start[indels.run])
         gaps = np.flatnonzero((self.pieces.kind == INDEL) & (self.pieces.reference_bp > 0))
         tiles, runs = self._tile(aligned)
         deletions = self._by_strand(gaps, self.pieces.end[gaps])
@@ -155,7 +155,8 @@ class _Gatherer:
         gap, gap_position = expand(*overlaps.part(self.pieces.read[gaps], self.pieces.start[gaps], self.pieces.end[gaps]))
         gap_read = self.pieces.read[gaps[gap]]
         before = np.maximum(self.pieces.query[gaps[gap]] - 1, 0)
-        overlaps.observe(gap_read, gap_position, stored[self.records.buffer[self.records.qualities[gap_read] + before]] + 1)
+        beside = stored[self.records.buffer[self.records.qualities[gap_read] + before]]
+        overlaps.observe(gap_read, gap_position, np.minimum(beside, self.records.mapping_quality[gap_read]) + 1)
 
         lost = overlaps.lost(read, position)
         qualities[place[lost]] = IGNORED

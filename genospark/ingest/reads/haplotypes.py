@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from genospark.core.pileup import UNKNOWN_BASE
 from genospark.ingest.reads.bases import read_rows
+from genospark.ingest.reads.indels import REACH_BP
 from genospark.ingest.reads.records import MISSING_QUALITY, PAD, Ints, Records
 from genospark.ingest.reads.reference import Codes
 
@@ -16,8 +17,6 @@ FLANK = 32
 """Bases on both sides of an indel, and of the repeat it lies in, that reads are compared over."""
 LONGEST_BP = 128
 """Indels that gain or lose more are counted as aligners show them."""
-REACH_BP = 100
-"""An indel in a repeat that is longer is looked at over so much of it."""
 _WIDTH = PAD // 2
 _SHIFT = 2 * LONGEST_BP
 _STEP = 4096
@@ -40,9 +39,7 @@ class Haplotypes:
     growth: Ints
 
 
-def build(
-    site: Ints, anchor: Ints, deleted: Ints, inserted: list[Codes], reference: Codes, reference_start: int
-) -> Haplotypes:
+def build(site: Ints, anchor: Ints, deleted: Ints, inserted: list[Codes], reference: Codes, reference_start: int) -> Haplotypes:
     """Haplotypes with one indel each.
 
     Args:
@@ -114,8 +111,11 @@ def costs(
     return found
 
 
-def reach(anchor: int, deleted: int, inserted: npt.NDArray[np.uint8], reference: Codes, reference_start: int) -> int:
-    """Reference bases after the anchor within which a read cannot tell where the indel lies, its deleted bases included."""
+def reach(anchor: int, deleted: int, inserted: npt.NDArray[np.uint8], reference: Codes, reference_start: int) -> tuple[int, int]:
+    """Reference bases after the anchor within which a read cannot tell where the indel lies, and how easily one slips there.
+
+    Deleted bases count among the former. The latter is the number of a repeat's copies, those of units of several bases halved.
+    """
     after = reference[anchor + 1 - reference_start :][: deleted + REACH_BP + len(inserted)]
     if len(inserted) and not deleted:
         shifted = np.concatenate([inserted, after])[: len(after)]
@@ -123,4 +123,12 @@ def reach(anchor: int, deleted: int, inserted: npt.NDArray[np.uint8], reference:
         shifted = after[deleted:]
         after = after[: len(shifted)]
     differs = np.flatnonzero((after != shifted) | (after == UNKNOWN_BASE))
-    return deleted + min(int(differs[0]) if len(differs) else len(after), REACH_BP)
+    free = min(int(differs[0]) if len(differs) else len(after), REACH_BP)
+    unit = _unit(inserted if len(inserted) else after[:deleted])
+    return deleted + free, free // unit // (1 if unit == 1 else 2)
+
+
+def _unit(bases: npt.NDArray[np.uint8]) -> int:
+    """Length of the shortest unit that bases are a repeat of; their own where they are none."""
+    n = len(bases)
+    return next((size for size in range(1, n) if n % size == 0 and (bases[size:] == bases[:-size]).all()), max(n, 1))

@@ -15,6 +15,10 @@ from genospark.ingest.reads.mates import expand
 from genospark.ingest.reads.records import Ints, Records
 from genospark.ingest.reads.reference import Codes
 
+REACH_BP = 100
+"""An indel in a repeat is shifted, and looked at, over so much of it beyond its read."""
+
+
 @dataclass(frozen=True)
 class Indels:
     """Indels with aligned bases on both sides; arrays of length ``indels``.
@@ -25,7 +29,7 @@ class Indels:
         read: Number of the read in the batch.
         run: Number of the piece before it, the run it is anchored in.
         anchor: Position before the first deleted or inserted base, 0-based.
-        floor: First position of that run: no indel is shifted beyond what its read was aligned to.
+        floor: First position that it may be shifted to: reads that begin within a repeat speak of all of it.
         deleted: Deleted bases.
         inserted: Inserted bases.
         query: First inserted base in the read.
@@ -62,12 +66,14 @@ def find_indels(pieces: Pieces, first: int, stop: int) -> Indels:
     at = np.flatnonzero(pieces.kind[1:-1] == INDEL) + 1
     for side in (-1, 1):
         at = at[(pieces.read[at + side] == pieces.read[at]) & (pieces.kind[at + side] == ALIGNED)]
-    at = at[(pieces.start[at] > first) & (pieces.start[at - 1] < stop)]
+    floor = np.maximum(pieces.start[at - 1] - REACH_BP, 0)
+    wanted = (pieces.start[at] > first) & (floor < stop)
+    at, floor = at[wanted], floor[wanted]
     return Indels(
         read=pieces.read[at],
         run=at - 1,
         anchor=pieces.start[at] - 1,
-        floor=pieces.start[at - 1],
+        floor=floor,
         deleted=pieces.reference_bp[at],
         inserted=pieces.query_bp[at],
         query=pieces.query[at],
@@ -124,8 +130,10 @@ def _copies(indels: Indels, records: Records, reference: Codes, reference_start:
     shown = indels.bases(records, which[owner], place)
     for back in (0, 1):
         anchor = indels.anchor[which] - back * indels.inserted[which]
-        wrong = np.bincount(owner, reference[(anchor + 1 - reference_start)[owner] + place] != shown, len(which))
-        near = (wrong > 0) & (2 * wrong <= indels.inserted[which])
+        copied = reference[(anchor + 1 - reference_start)[owner] + place]
+        wrong = np.bincount(owner, copied != shown, len(which))
+        unknown = np.bincount(owner, copied == UNKNOWN_BASE, len(which)) > 0
+        near = (wrong > 0) & (2 * wrong <= indels.inserted[which]) & ~unknown
         # A repeat of bases stands where their deletion would.
         chosen = indels.take(which[near])
         gone = replace(chosen, anchor=anchor[near], deleted=chosen.inserted, inserted=0 * chosen.inserted, turned=0 * chosen.turned)

@@ -97,7 +97,9 @@ class _Piler:
         self.bases = self.of_reference = self.below = self.of_mates = 0
 
     def run(self, contig: int) -> Pileup:
-        codes = reference_codes(self.reference, self.region.contig_name, self.region.start - context.MARGIN, self.region.end + context.MARGIN)
+        codes = reference_codes(
+            self.reference, self.region.contig_name, self.region.start - context.MARGIN, self.region.end + context.MARGIN
+        )
         offset = first_offset(self.region.path, contig, max(0, self.region.start - MARGIN))
         if offset is not None:
             self._read(RecordStream(self.region.path, offset, contig, self.end + MARGIN))

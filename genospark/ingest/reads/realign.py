@@ -17,7 +17,8 @@ import numpy.typing as npt
 from genospark.ingest.reads.candidates import GENOTYPES, RANKS, Alleles, Candidates
 from genospark.ingest.reads.cigars import ALIGNED, CLIP, Bools, Pieces
 from genospark.ingest.reads.filters import ReadFilters, mix, name_hashes
-from genospark.ingest.reads.haplotypes import FLANK, LONGEST_BP, REACH_BP, build, costs, reach
+from genospark.ingest.reads.haplotypes import FLANK, LONGEST_BP, build, costs, reach
+from genospark.ingest.reads.indels import REACH_BP
 from genospark.ingest.reads.mates import expand
 from genospark.ingest.reads.records import Ints, Records
 from genospark.ingest.reads.reference import Codes
@@ -31,7 +32,7 @@ _PAIRED = 0x1
 # A read of another place, or a stuttering polymerase, is never excluded with more certainty.
 _SUREST, _LEAST_SURE = 45, 12
 _SLIPS = 2
-"""Phred by which a base more in a run of equal bases makes it likelier that a read gains or loses one."""
+"""Phred by which a copy more of a repeat's unit makes it likelier that a read gains or loses one."""
 CLEAR = 10
 """Phred by which a read has to fit an allele better than the others to count as one that shows it."""
 
@@ -90,12 +91,11 @@ class Realigner:
         sites = np.unique(alleles.position[(alleles.position >= first) & (alleles.position < stop)])
         if not len(sites):
             return Realigned(Candidates.none(), sites, np.zeros((0, 2), np.int64))
-        reaches = np.array(
-            [reach(a, d, i, reference, reference_start) for a, d, i in zip(alleles.position, alleles.deleted, alleles.inserted, strict=True)]
-        )
+        proposed = zip(alleles.position.tolist(), alleles.deleted.tolist(), alleles.inserted, strict=True)
+        reaches, copies = np.array([reach(*allele, reference, reference_start) for allele in proposed]).T
         rivals, own = _rivals(alleles, sites)
         site_reach = np.max(np.where((rivals >= 0) & own, reaches[rivals], 0), axis=1)
-        slips = np.max(np.where((rivals >= 0) & own, (reaches - alleles.deleted)[rivals], 0), axis=1)
+        slips = np.max(np.where((rivals >= 0) & own, copies[rivals], 0), axis=1)
         site, read = self._over(sites)
         used = np.flatnonzero(rivals.ravel() >= 0)
         flat = rivals.ravel()[used]
@@ -118,6 +118,8 @@ class Realigner:
         close = np.minimum(self._records.n_bases[read], sites[site] + 1 + site_reach[site] + FLANK - np.minimum(left, right))
         offsets = np.stack(np.broadcast_arrays(left[:, None], right[:, None] + haplotypes.growth[row]), axis=2)
         found = costs(self._records, read, begin, np.maximum(close, begin), haplotypes, row, offsets, self._filters.min_base_quality)
+        # A rival that there is not says nothing that the reference does not.
+        found = np.where(row < 0, found[:, :1], found)
         return self._weigh(alleles, sites, rivals, own, slips, site, read, found, reverse, reference, reference_start)
 
     def _over(self, sites: Ints) -> tuple[Ints, Ints]:
