@@ -118,6 +118,7 @@ class Caller:
     def __init__(self, model: VariantModel, which: str | None = None) -> None:
         which = which or model.default
         self.thresholds = model.thresholds[which]
+        self.rates = (model.likelihood["snv_rate"], model.likelihood["indel_rate"])
         self._offset, self._slope = np.array(model.calibration[which]).T
         graph = _build(model.likelihood, model.shape if which == "network" else None)
         if which == "network":
@@ -133,7 +134,16 @@ class Caller:
         Returns:
             Genotype, 0 to 3, and Phred-scaled chance that it is another, both [windows, 1000, heads].
         """
-        genotype, quality = decided(self._compute({"pileup": pileup}).numpy().astype(float))
+        return self.judged(self.logits(pileup))
+
+    def logits(self, pileup: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Log posteriors of the genotypes, but for a constant: [windows, 1000, heads, genotypes]."""
+        logits: NDArray[np.float64] = self._compute({"pileup": pileup}).numpy().astype(float)
+        return logits
+
+    def judged(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """Best genotypes and their calibrated qualities: both of the logits' shape, less the genotypes."""
+        genotype, quality = decided(logits)
         # What errors on variants say is known of variants alone.
         calibrated = np.clip(self._offset + self._slope * quality, 0, MOST_QUALITY)
         return genotype, np.where(genotype > 0, calibrated, quality).astype(np.float32)

@@ -147,7 +147,7 @@ def test_borders_do_not_matter(case: tuple[str, list[Read], int], cuts: tuple[in
         whole_pileup = whole(files, filters)
         # Batches of a few reads, and slices of a few positions.
         patch.setattr(records_module, "BATCH_BYTES", block_bytes)
-        patch.setattr(pileup_module, "SLICE_BP", 7)
+        patch.setattr(pileup_module, "SLICE_BP", 97)
         bounds = sorted({0, *cuts, len(whole_pileup.tensor)})
         regions = [Region(str(files.bam), "person", "c", *pair) for pair in itertools.pairwise(bounds)]
         parts = [pile_up(region, files.fasta, filters) for region in regions]
