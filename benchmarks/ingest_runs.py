@@ -55,10 +55,11 @@ class WorkerMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.2):
             for folder in _offspring():
                 with suppress(OSError, StopIteration):
-                    if b"genospark.core.daemon" in (folder / "cmdline").read_bytes():
+                    # Java's command, too, has this name in it.
+                    if b"genospark.core.daemon" in (folder / "cmdline").read_bytes().split(b"\0"):
                         # What is shared with the daemon that forked it counts, too.
                         lines = (folder / "smaps_rollup").read_text().splitlines()
                         self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)

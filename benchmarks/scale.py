@@ -32,10 +32,11 @@ FLAT = 1.5
 SITES = {"pruned": False, "contigs": ["chr1"]}
 SEED = 6
 STAGES: dict[str, dict[str, Any]] = {
-    "qc variants": {},
     "qc samples": {},
     "qc components": {"sites": SITES | {"min_allele_frequency": 0.01}, "exact_people": 0, "max_passes": 2, "components": 4},
 }
+MOST_RELATED = 10_000
+"""People up to whom all pairs are compared here: their time grows with the square."""
 
 
 def make(path: Path, people: int, sites: int) -> None:
@@ -77,18 +78,18 @@ class Costs:
         log.info("bench-scale: %s, %s people: %.4g %s", figure, f"{people:,}", value, unit)
         self.found.setdefault((figure, unit), {})[people] = value
 
-    def time(self, figure: str, people: int, runs: list[tuple[Callable[[], float], int]], cores: int = CORES) -> None:
-        """Nanoseconds of a core, from runs on all and on a quarter of the genotypes."""
+    def time(self, figure: str, people: int, runs: list[tuple[Callable[[], float], int]], cores: int = CORES, of: str = "genotype") -> None:
+        """Nanoseconds of a core, from runs on all and on a quarter of the genotypes, or of what else is counted."""
         (all_run, all_genotypes), (part_run, part_genotypes) = runs
         seconds = [(all_run(), part_run()) for _ in range(self.repeats)]
         most, least = (min(taken) for taken in zip(*seconds, strict=True))
-        self.add(figure, "ns a genotype and core", people, (most - least) * cores * 1e9 / (all_genotypes - part_genotypes))
+        self.add(figure, f"ns a {of} and core", people, (most - least) * cores * 1e9 / (all_genotypes - part_genotypes))
         self.add(f"{figure}: of the job by itself", "s", people, least - (most - least) * part_genotypes / (all_genotypes - part_genotypes))
 
     def rows(self) -> list[dict[str, Any]]:
         rows = []
         for (figure, unit), values in self.found.items():
-            flat = unit != "s" and len(values) == len(PEOPLE)
+            flat = unit != "s" and len(values) > 1
             times = max(values.values()) / min(values.values()) if flat else 0.0
             goal = f"dearest <= {FLAT:g} x cheapest" if flat else ""
             told = ", ".join(f"{people:,}: {value:.3g}" for people, value in values.items())
@@ -113,6 +114,9 @@ def measure(people: int, genotypes: int, costs: Costs) -> None:
         with WorkerMemory() as memory:
             costs.time(stage, people, [(partial(quality, stage, where, **settings), n) for (_, n), where in pairs])
         costs.add(f"{stage}: peak memory of a Python worker", "MB", people, memory.most)
+    if people <= MOST_RELATED:
+        pairs_of = [(partial(quality, "qc kinship", where), n // people * (people * (people - 1) // 2)) for (_, n), where in pairs]
+        costs.time("qc kinship", people, pairs_of, of="pair, variant")
     program = ["taskset", "-c", "0", str(Path(sys.executable).with_name("genospark")), "check-vcf"]
     costs.time("check-vcf", people, [(partial(timed, [*program, str(path)]), n) for path, n in made], cores=1)
 

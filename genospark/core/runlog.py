@@ -76,7 +76,7 @@ class Run:
         try:
             yield found
         finally:
-            landing.remove(found, self._published.get(found.folder, set()))
+            landing.remove(found.folder, self._published.get(found.folder, set()))
 
     def publish(self, found: Landing, files: list[str]) -> None:
         """Replaces the rows of a table by files that tasks have written."""
@@ -206,8 +206,7 @@ def _file(path: Path) -> Input:
 
 
 def _parts(warehouse: Warehouse, name: str) -> list[Input]:
-    warehouse.read(name)
-    found = [(part, warehouse.committed()[part]) for part in warehouse.parts(name)]
+    found = [(part, warehouse.committed()[part]) for part in warehouse.needed(name)]
     return [Input(f"table {part} version {run['version']}", 0, f"{part}:{run['runId']}") for part, run in found]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
+import pandas as pd
 from deltalake.exceptions import DeltaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -23,6 +25,7 @@ from genospark.core.session import prepare
 from genospark.errors import TableError
 from genospark.schema import TABLES, Table, table
 
+_SMALL_ROWS = 1 << 16
 _BELOW = "below"
 """File in a warehouse's folder with the path of the one that it lies over."""
 
@@ -119,10 +122,18 @@ class Warehouse:
         """
         if name == "runs":
             return self._load(self.location(name), None)
-        parts = self.parts(name)
-        if not parts:
+        return self._together(self.needed(name))
+
+    def needed(self, name: str) -> list[str]:
+        """The committed parts of a table that has to be there, as ``parts`` names them.
+
+        Raises:
+            TableError: No run has written it, or an older version of the dictionary wrote one.
+        """
+        if not (parts := self.parts(name)):
             raise self._missing(name)
-        return self.read_parts(parts)
+        self._check_versions(parts)
+        return parts
 
     def _missing(self, name: str) -> TableError:
         return TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
@@ -133,12 +144,18 @@ class Warehouse:
         Raises:
             TableError: An older version of the dictionary wrote one.
         """
+        self._check_versions(parts)
+        return self._together(parts)
+
+    def _together(self, parts: list[str]) -> DataFrame:
+        return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
+
+    def _check_versions(self, parts: list[str]) -> None:
         for part in parts:
             found = ledger.schema_version(self._stands(part), self._committed[part]["version"])
             if found != table(part).version:
                 problem = f"{self._stands(part)}: version {found} of the table; this program has version {table(part).version}"
                 raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
-        return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
 
     def read_as_is(self, part: str) -> DataFrame:
         """The committed rows of a table or part, whichever version of the dictionary wrote them."""
@@ -151,17 +168,9 @@ class Warehouse:
     def _load(self, location: str, version: int | None) -> DataFrame:
         try:
             schema = StructType.fromJson(json.loads(ledger.schema(location, version)))
-            return self._rows(ledger.live_files(location, version), schema)
+            return delta.rows(self.spark, ledger.live_files(location, version), schema)
         except (AnalysisException, DeltaError) as error:
             raise TableError(f"{location}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
-
-    def _rows(self, files: list[str], schema: StructType) -> DataFrame:
-        reader = self.spark.read.schema(schema)
-        parts = [
-            reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, found)).select(schema.names)
-            for folder, found in delta.by_folder(files).items()
-        ]
-        return reduce(DataFrame.unionByName, parts) if parts else self.spark.createDataFrame([], schema)
 
     def files(self, name: str, **partition: str) -> list[str]:
         """URLs of the live Parquet files of a partition of a table, for instance with ``split="train"``.
@@ -169,11 +178,27 @@ class Warehouse:
         Raises:
             TableError: No run has written the table.
         """
+        return [path if paths.is_url(path) else f"file://{path}" for path in self.live_files(name, **partition)]
+
+    def live_files(self, name: str, **partition: str) -> list[str]:
+        """Paths of the same."""
+        found = [ledger.live_files(self._stands(part), self._committed[part]["version"], **partition) for part in self.needed(name)]
+        return sorted(path for files in found for path in files)
+
+    def small(self, name: str, columns: list[str]) -> pd.DataFrame:
+        """Columns of a table that the driver holds, which it reads itself: sooner than a job of Spark's begins."""
+        rows = chain.from_iterable(delta.batches(path, columns, _SMALL_ROWS) for path in self.live_files(name))
+        frames = [batch.to_pandas() for batch in rows]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def values(self, name: str, partition: str) -> list[str]:
+        """What there is in a partition column of a table, by the names of its files."""
+        return sorted({str(delta.partition_values(path)[partition]) for path in self.live_files(name)})
+
+    def n_rows(self, name: str) -> int:
+        """Rows of a table, as the runs say that wrote it."""
         parts = self.parts(name)
-        if not parts:
-            raise self._missing(name)
-        found = [ledger.live_files(self._stands(part), self._committed[part]["version"], **partition) for part in parts]
-        return sorted(path if paths.is_url(path) else f"file://{path}" for files in found for path in files)
+        return sum(output["rows"] for part in parts for output in self._committed[part]["outputs"] if output["table"] == part)
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
@@ -198,7 +223,7 @@ class Warehouse:
 
     def landed(self, landing: Landing, files: list[str]) -> DataFrame:
         """Rows of files that tasks have written."""
-        return self._rows(files, spark_schema(table(landing.name)))
+        return delta.rows(self.spark, files, spark_schema(table(landing.name)))
 
     def publish(self, landing: Landing, files: list[str]) -> Written:
         """Replaces the rows of a table or of a part by files that tasks have written. They are seen once the run is committed."""

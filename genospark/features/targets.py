@@ -119,14 +119,10 @@ def asked(warehouse: Warehouse, settings: Sequence[TargetConfig]) -> Asked:
         )
         if setting.weight:
             weights[setting.name] = _column(warehouse, wide["traits"], "traits", setting.weight)
-    values = pd.DataFrame(columns)
-    return Asked(
-        settings,
-        values.dropna(how="all"),
-        pd.DataFrame(weights, columns=list(values), index=values.index).fillna(
-            {setting.name: 1.0 for setting in settings if not setting.weight}
-        ),
-    )
+    values = pd.DataFrame(columns).dropna(how="all")
+    once = {setting.name: 1.0 for setting in settings if not setting.weight}
+    counted = pd.DataFrame(weights, columns=list(values), index=values.index, dtype=float).fillna(once)
+    return Asked(settings, values, counted)
 
 
 def contrasts(targets: Sequence[Target], labels: pd.DataFrame) -> pd.DataFrame:

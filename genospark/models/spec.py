@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,11 @@ class FeatureSpec:
 
     def variant_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Training means and standard deviations of the variants, each of shape [variants]."""
+        return self._variant_scale
+
+    @cached_property
+    def _variant_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        # There may be a million, and it is asked for block by block.
         return _scale(self.variants)
 
     def measurement_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -28,9 +28,8 @@ def stand_together(genotypes: DataFrame, blocks: tuple[int, ...]) -> bool:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         before: pa.RecordBatch | None = None
         place, good = 0, True
-        for batch in batches:
-            expected = np.resize(blocks, place + len(batch))[place:] if len(batch) else np.zeros(0)
-            good &= bool((batch.column("sampleBlock").to_numpy() == expected).all())
+        for batch in filter(len, batches):
+            good &= bool((batch.column("sampleBlock").to_numpy() == np.resize(blocks, place + len(batch))[place:]).all())
             rows = pa.Table.from_batches([batch] if before is None else [before, batch])
             # The first of a variant's blocks may follow another variant's.
             later = np.arange(place + (before is None), place + len(batch)) % len(blocks) != 0
@@ -82,5 +81,7 @@ def together(genotypes: DataFrame, n_blocks: int, columns: list[str]) -> DataFra
             yield pa.RecordBatch.from_arrays(
                 [*(whole.column(name).take(firsts) for name in _LOCUS), pa.ListArray.from_arrays(offsets, blocks)], [*_LOCUS, "blocks"]
             )
+        if any(map(len, held)):
+            raise RuntimeError("blocks of a variant do not stand together: this is a mistake in genospark")
 
     return rows.mapInArrow(work, schema)

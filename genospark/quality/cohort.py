@@ -24,6 +24,8 @@ from genospark.quality.contigs import autosomes
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
 KEY_DDL = "contigName string, start bigint, referenceAllele string, alternateAlleles array<string>"
 LOCUS = ["contigName", "start", "end", "referenceAllele", "alternateAlleles"]
+_BROADCAST_ROWS = 1_000_000
+"""Keys that a process of Spark holds: some 150 bytes each."""
 LOCUS_DDL = "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>"
 
 
@@ -167,11 +169,11 @@ class Cohort:
         Raises:
             TableError: Nobody has genotypes.
         """
-        people: pd.DataFrame = warehouse.read("samples").select("sampleId", "sampleIndex").toPandas()
+        people = warehouse.small("samples", ["sampleId", "sampleIndex"])
         if people.empty:
             raise TableError(f"{warehouse.path}: nobody is in `samples`", "run ingest-vcf on a VCF with people")
         if warehouse.has("pedigree"):
-            known: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "fatherId", "motherId", "sex").toPandas()
+            known = warehouse.small("pedigree", ["sampleId", "fatherId", "motherId", "sex"])
             people = people.merge(known, "left", "sampleId")
         else:
             people = people.assign(fatherId=None, motherId=None, sex=np.nan)
@@ -206,7 +208,9 @@ class Cohort:
             genotypes = genotypes.where(f.col("contigName").isin(_contigs(self.warehouse, sites)))
         chosen = sites.chosen(self.warehouse) if sites else None
         if chosen is not None:
-            genotypes = genotypes.join(chosen, KEY, "leftsemi")
+            # Else Spark sorts all calls by their keys, whose number it does not know.
+            few = self.warehouse.n_rows("variants") <= _BROADCAST_ROWS
+            genotypes = genotypes.join(f.broadcast(chosen) if few else chosen, KEY, "leftsemi")
         columns = ["sampleBlock", "calls", *(["haploid"] if haploid else [])]
         if len(self.layout.blocks) == 1:
             return genotypes.select(*LOCUS, f.array(f.struct(*columns)).alias("blocks"))
@@ -221,7 +225,7 @@ class Cohort:
 
 
 def _contigs(warehouse: Warehouse, sites: SitesConfig) -> list[str]:
-    there = [row[0] for row in warehouse.read("variants").select("contigName").distinct().collect()]
+    there = warehouse.values("variants", "contigName")
     if not sites.contigs:
         found = autosomes(there)
         if not found:

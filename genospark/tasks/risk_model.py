@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 PREDICTED = "network array<double>, networkError array<double>, linear array<double>, linearError array<double>, "
 PREDICTED += "ancestry array<double>, used string"
 
+_WIDENED_BYTES = 256 << 20
+
 
 @dataclass(frozen=True)
 class TargetModel:
@@ -122,16 +124,23 @@ class RiskModel:
         used = np.flatnonzero(self.coefficients.any(axis=(0, 2)))
         coefficients = np.moveaxis(self.coefficients[:, used], 1, 0).reshape(len(used), -1)
         members = int(self.shape["members"])
+        # Vectors are widened for so many people at once.
+        at_once = max(1, _WIDENED_BYTES // (4 * (len(self.spec.variants) + self.spec.n_measurements)))
 
         def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> Said:
-            outputs = network({"calls": calls, "measurements": measurements}, training=False).numpy().astype(float)
-            columns = dense_columns(self.spec, calls, measurements, used)
-            by_linear = (columns @ coefficients).reshape(len(calls), *self.intercepts.shape) + self.intercepts
+            by_network, by_linear = [], []
+            for first in range(0, max(len(calls), 1), at_once):
+                some = slice(first, first + at_once)
+                fed = {"calls": calls[some], "measurements": measurements[some]}
+                by_network.append(network(fed, training=False).numpy().astype(float))
+                by_linear.append(dense_columns(self.spec, calls[some], measurements[some], used) @ coefficients)
+            outputs = np.concatenate(by_network)
+            linear = np.concatenate(by_linear).reshape(len(calls), *self.intercepts.shape) + self.intercepts
             return Said(
                 outputs.mean(axis=1),
                 _jackknife(outputs, members),
-                by_linear[:, 0].astype(float),
-                _jackknife(by_linear[:, 1:], members),
+                linear[:, 0].astype(float),
+                _jackknife(linear[:, 1:], members),
                 np.nan_to_num(measurements[:, places]).astype(float),
             )
 

@@ -69,9 +69,10 @@ def screen(design: Design, residuals: Floats, curvature: Floats, candidates: Ind
     chosen = np.zeros(design.shape[1], bool)
     chosen[candidates] = True
     if near and len(candidates) < design.shape[1]:
-        for first in range(0, design.shape[1], near):
-            rows = np.arange(first, min(first + near, design.shape[1]))
-            columns = np.arange(first, min(first + 2 * near, design.shape[1]))
+        step = max(_TILE // 4, near)
+        for first in range(0, design.shape[1], step):
+            rows = np.arange(first, min(first + step, design.shape[1]))
+            columns = np.arange(first, min(first + step + near, design.shape[1]))
             gap = columns[None, :] - rows[:, None]
             test(rows, columns, (gap > 0) & (gap <= near) & ~(chosen[rows][:, None] & chosen[columns][None, :]))
     pairs = np.concatenate([found for found, _ in kept]) if kept else np.zeros((0, 2), np.int64)
@@ -118,6 +119,23 @@ def _p_values(a: Matrix, b: Matrix, residuals: Floats, curvature: Floats) -> tup
     return np.asarray(np.minimum(1.0, 2 * np.minimum(single, joint))), varies
 
 
+def unlike(products: Matrix, r2: float) -> Indices:
+    """Of products in their order those that are not correlated with an earlier one that is kept: what linkage says many times once.
+
+    Args:
+        products: Standardised, [people, pairs].
+        r2: Squared correlation above which a pair is left out.
+    """
+    near = (products.T @ products / np.float32(len(products))) ** 2 > r2
+    kept: list[int] = []
+    left = np.ones(len(near), bool)
+    for place in range(len(near)):
+        if left[place]:
+            kept.append(place)
+            left &= ~near[place]
+    return np.array(kept, np.int64)
+
+
 @dataclass(frozen=True)
 class Products:
     """Products of features, standardised on training people.
@@ -137,6 +155,10 @@ class Products:
         values = _products(design, pairs)
         means, deviations = values.mean(axis=0, dtype=float), values.std(axis=0, dtype=float)
         return cls(pairs, means.astype(np.float32), np.maximum(deviations, 1e-6).astype(np.float32))
+
+    def some(self, which: Indices) -> Products:
+        """Some of the products."""
+        return Products(self.pairs[which], self.means[which], self.deviations[which])
 
     def values(self, design: Design) -> Matrix:
         """[people, pairs]."""

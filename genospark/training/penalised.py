@@ -152,7 +152,7 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
     weights, intercepts = np.zeros((width, n_heads)), np.zeros(n_heads)
     sides = [_Side(training, target, mine, index) for index, (target, mine) in enumerate(zip(targets, owned, strict=True))]
     for side in sides:
-        weights[:, side.heads], intercepts[side.heads] = side.start()
+        intercepts[side.heads] = side.start()
     gradient = _gradient(design, sides, weights, intercepts)
     top = np.array([np.abs(gradient[:, side.heads]).max(initial=1e-12) for side in sides]) / l1_ratio
     candidates = np.zeros((width, len(targets)), bool)
@@ -219,17 +219,13 @@ class _Side:
         self._offset = sample.offset[self.people, mine]
         self._all = len(self.people) == len(sample.labels)
 
-    def start(self) -> tuple[Floats, Floats]:
-        """No weights, and the intercepts that go with none."""
-        nothing = np.zeros((0, self.target.n_heads))
+    def start(self) -> Floats:
+        """The intercepts that go with no weights, [heads]."""
         if not len(self.people):
-            return np.zeros((1, self.target.n_heads)), np.zeros(self.target.n_heads)
-        start = null_outputs(self.target, self._labels, self._weights)
-        if self._offset.any():
-            start = np.zeros(self.target.n_heads)
-        empty = np.zeros((len(self.people), 0), np.float32)
-        _, intercepts = self._newton(empty, nothing, start, 1.0, 1.0)
-        return np.zeros((1, self.target.n_heads)), intercepts
+            return np.zeros(self.target.n_heads)
+        nothing = np.zeros((0, self.target.n_heads))
+        start = np.zeros(self.target.n_heads) if self._offset.any() else null_outputs(self.target, self._labels, self._weights)
+        return self._newton(np.zeros((len(self.people), 0), np.float32), nothing, start, 1.0, 1.0)[1]
 
     def residuals(self, outputs: Floats) -> Floats:
         """Weighted differences from what was wanted, [people of the target, heads]; their products with features are the gradient."""
@@ -249,7 +245,7 @@ class _Side:
             moved = 0.0
             for head in range(weights.shape[1]):
                 means = response(self.target, outputs)[:, head]
-                if step in (0, 2, 8):
+                if step in (0, 4, 10):
                     curvature = np.ones(len(means)) if self.target.kind == "continuous" else np.maximum(means * (1 - means), 1e-4)
                     quadratics[head] = _Quadratic(x, self._weights * curvature, strength * (1 - l1_ratio))
                 residual = self._weights * (self._wanted[:, head] - means)

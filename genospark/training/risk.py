@@ -26,7 +26,7 @@ from genospark.tasks.risk import TASK, RiskProblem, fields, label_fields
 from genospark.tasks.risk_model import RiskModel, Said, TargetModel, said_of, with_outputs
 from genospark.training import stage
 from genospark.training.calibration import Judges, shipped
-from genospark.training.risk_fit import Examples, RegressionConfig, fitted
+from genospark.training.risk_fit import Examples, Fitted, RegressionConfig, fitted
 from genospark.training.risk_metrics import draws, interval, measures
 from genospark.training.stage import Metric, Recipe, TrainConfig
 
@@ -74,20 +74,10 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
             )
             self._fitted = fitted(self._spec, training, validation, config.regression, config.network.members)
         run.note(across_targets=self._fitted.across, pairs=len(self._fitted.pairs))
-        # Ranks are fed what is normalised already.
-        return RiskProblem(
-            dataclasses.replace(self._spec, normaliser=None, ridge=None),
-            config.network.model_dump(mode="json"),
-            self._fitted.pairs,
-            self._fitted.start,
-            self._fitted.balance,
-        )
+        return problem_of(self._spec, config.network, self._fitted)
 
     def finish(self, run: Run, config: TrainRiskConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
-        found = self._fitted
-        untuned = tuple(TargetModel(0.5, Calibration.none(target)) for target in self._spec.targets)
-        shape = config.network.model_dump(mode="json")
-        model = RiskModel(self._spec, shape, found.pairs, weights, found.coefficients, found.intercepts, untuned)
+        model = untuned(self._spec, config.network, self._fitted, weights)
         people = predicted(run.warehouse, model.bundle())
         judges = people[people["split"] == "validation"]
         model = dataclasses.replace(model, targets=shipped(outputs_of(judges, self._spec), _judges(judges), self._spec.targets))
@@ -95,6 +85,18 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
         run.note(network_share=share, shipped="linear" if share == 0 else "mix with the network")
         metrics = [row for side in ("validation", "test") for row in measure(model, people[people["split"] == side], side)]
         return model.bundle(), metrics
+
+
+def problem_of(spec: FeatureSpec, network: RiskNetworkConfig, found: Fitted) -> RiskProblem:
+    """What ranks train, after the regressions; they are fed what is normalised already."""
+    unnormalised = dataclasses.replace(spec, normaliser=None, ridge=None)
+    return RiskProblem(unnormalised, network.model_dump(mode="json"), found.pairs, found.start, found.balance)
+
+
+def untuned(spec: FeatureSpec, network: RiskNetworkConfig, found: Fitted, weights: list[NDArray[Any]]) -> RiskModel:
+    """Both models, before it is decided how they are mixed and calibrated."""
+    targets = tuple(TargetModel(0.5, Calibration.none(target)) for target in spec.targets)
+    return RiskModel(spec, network.model_dump(mode="json"), found.pairs, weights, found.coefficients, found.intercepts, targets)
 
 
 def _examples(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> Examples:

@@ -14,10 +14,14 @@ from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads, losses, null_outputs, response, wanted
 from genospark.tasks.risk import Pairs, Start
 from genospark.training.design import Dense, cross, design, times
-from genospark.training.pairs import Products, screen
+from genospark.training.pairs import Products, screen, unlike
 from genospark.training.penalised import Linear, Sample, fit, without
 
 Floats = NDArray[np.float64]
+
+
+# Of two products that are as correlated as this the network is given one.
+_PAIR_R2 = 0.7
 
 
 class RegressionConfig(Settings):
@@ -192,10 +196,11 @@ def _pairs(
         curvature[:, owned] = weights * (1.0 if target.kind == "continuous" else means * (1 - means))
     alone = np.abs(cross(mine.design, residuals)).max(axis=1)
     strongest = np.sort(np.argsort(-alone, kind="stable")[: config.pair_features])
-    found = screen(mine.design, residuals, curvature, strongest, config.pair_neighbours, config.false_pairs, config.pairs)
+    found = screen(mine.design, residuals, curvature, strongest, config.pair_neighbours, config.false_pairs, 5 * config.pairs)
     if not len(found.pairs):
         return none
-    products = Products.of(mine.design, found.pairs)
+    several = Products.of(mine.design, found.pairs)
+    products = several.some(unlike(several.values(mine.design), _PAIR_R2)[: config.pairs])
     own = replace(mine, design=Dense(products.values(mine.design)), offset=unseen)
     theirs = replace(judges, design=Dense(products.values(judges.design)), offset=said)
     linear, _ = fit(own, theirs, targets, config.l1_ratios, config.shares)

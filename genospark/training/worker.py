@@ -147,7 +147,8 @@ def joint_gradients(problem: Problem, network: Any, batch: Batch, counts: tf.Ten
 
 
 def _step(problem: Problem, network: Any, optimizer: Any) -> Any:
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    # No Python decides on tensors here, and translating the source of all that is called takes a third of a short training.
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(inputs: Any, labels: Any, counts: tf.Tensor) -> None:
         gradients = joint_gradients(problem, network, (inputs, labels), counts)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
@@ -156,7 +157,7 @@ def _step(problem: Problem, network: Any, optimizer: Any) -> Any:
 
 
 def _measure(problem: Problem, network: Any) -> Any:
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def measure(inputs: Any, labels: Any) -> tf.Tensor:
         return problem.loss_sums(network(inputs, training=False), labels)
 

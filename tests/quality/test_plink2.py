@@ -49,7 +49,7 @@ def test_kinship(calls: Calls, tmp_path: Path) -> None:
     out = plink2(tmp_path / "o", "--bfile", calls.prefix, "--make-king", "square")
     expected = np.loadtxt(f"{out}.king")
     n, places = len(calls.people), 4 * calls.packed.shape[1]
-    counts = PairCounts.none((n, places), (n, places))
+    counts = PairCounts.none(places, places)
     for i in range(0, len(calls.packed), 4096):
         counts.add(calls.packed[i : i + 4096], calls.packed[i : i + 4096])
     others = ~np.eye(n, dtype=bool)
@@ -70,7 +70,7 @@ def test_pruned_variants(calls: Calls, words: str, tmp_path: Path) -> None:
     found: list[str] = []
     for contig in calls.variants["contig"].unique():
         mine = np.flatnonzero(calls.variants["contig"] == contig)
-        pruner = Pruner(window, len(calls.people))
+        pruner = Pruner(window)
         found += [*pruner.add(calls.variants["position"].to_numpy()[mine], calls.packed[mine]), *pruner.finish()]
     gone = set(calls.variants["id"][[bool(reason) for reason in found]])
     assert gone == set(Path(f"{out}.prune.out").read_text().split())
