@@ -107,7 +107,7 @@ class Writer:
         value = "".join(f"%{ord(letter):02X}" if letter in _ESCAPED else letter for letter in name)
         path = f"{self.landing.folder}/{self.landing.partition}={value}/part-{self.number:06d}-{uuid4().hex}.parquet"
         self.files.append(path)
-        stream = self._stack.enter_context(_created(path))
+        stream = self._stack.enter_context(created(path))
         # Packed calls have no values that come again, and smallest ones tell nothing.
         plain = [
             f"{entry.name}.list.element" if pa.types.is_list(entry.type) else entry.name for entry in schema if entry.type != pa.binary()
@@ -116,7 +116,8 @@ class Writer:
         return cast(pq.ParquetWriter, self._stack.enter_context(writer))
 
 
-def _created(path: str) -> BinaryIO:
+def created(path: str) -> BinaryIO:
+    """A new file, on a disk in a folder that is made for it."""
     if paths.is_url(path):
         files: Any = paths.file_system(path)
         return cast(BinaryIO, files.open(path, "wb", block_size=_UPLOAD_BYTES))
