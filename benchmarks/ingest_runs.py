@@ -55,7 +55,7 @@ class WorkerMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.2):
             for folder in _offspring():
                 with suppress(OSError, StopIteration):
                     # Java's command, too, has this name in it.

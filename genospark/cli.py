@@ -14,6 +14,7 @@ from genospark.stages import EVERYTHING, stage
 _DEMO = "run all stages on a simulated cohort"
 _RUN = "run the stages that a file lists, in one Spark session"
 _KEY = "make the key of the names that people have in tables"
+_CALL = "call variants of aligned reads: BAM or CRAM files to a VCF, with the caller that comes with the package"
 _CHECK_VCF = "check VCF files against the specification, 4.1 to 4.5: a line per finding; needs neither Spark nor Java"
 _SQL = "query the tables of a warehouse; prints the first 100 rows, or all with --csv"
 
@@ -60,6 +61,16 @@ def parser() -> argparse.ArgumentParser:
     sql.add_argument("query", help="SQL over the tables' names, in the engine's dialect")
     key = commands.add_parser("key", help=_KEY, description=_KEY)
     key.add_argument("file", type=Path, metavar="FILE", help="file to write; keep it where tables are not, and never lose it")
+    call = commands.add_parser("call", help=_CALL, description=_CALL)
+    call.add_argument(
+        "--reads", action="append", required=True, metavar="FILE", help="BAM or CRAM file, one person each; repeatable, globs"
+    )
+    call.add_argument("--reference", required=True, metavar="FASTA", help="what they were aligned to, with its .fai")
+    call.add_argument("--out", metavar="VCF", help="file to write (calls.vcf.gz)")
+    call.add_argument("--gvcf", metavar="DIR", help="folder to write a gVCF a person into")
+    call.add_argument("--regions", metavar="BED", help="where to look; everywhere where not given")
+    call.add_argument("--bundle", metavar="DIR", help="another caller than the package's")
+    call.add_argument("--warehouse", metavar="DIR", help="keep the tables in this folder")
     check = commands.add_parser("check-vcf", help=_CHECK_VCF, description=_CHECK_VCF)
     check.add_argument("files", nargs="+", metavar="FILE", help="plain, bgzipped or gzipped")
     check.add_argument("--limit", type=int, default=20, metavar="N", help="findings of a rule that are shown; all are counted (20)")
@@ -123,6 +134,13 @@ def _dispatch(options: argparse.Namespace) -> int:
                 options.csv,
                 options.crosswalk,
             )
+    elif options.command == "call":
+        from genospark import calling
+        from genospark.core.config import load
+
+        names = calling.CallConfig.model_fields
+        given = {name: value for name, value in vars(options).items() if name in names and value is not None}
+        calling.call(load(calling.CallConfig, None, [], given))
     elif options.command in ("demo", "run"):
         from genospark import pipeline
         from genospark.core.config import load

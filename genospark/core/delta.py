@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import Schema
 from deltalake.transaction import AddAction, RemoveAction
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from genospark.core import ledger, paths, stores
 
@@ -61,6 +64,22 @@ def publish(location: str, files: list[str], columns: str, partitions: tuple[str
     # Nobody else writes meanwhile: a stage holds the lock of its tables.
     table.update_incremental()
     return table.version(), rows
+
+
+def rows(spark: SparkSession, files: list[str], schema: StructType) -> DataFrame:
+    """Rows of a table's files.
+
+    Args:
+        spark: Session.
+        files: Parquet files, in folders of partitions.
+        schema: Columns of the table.
+    """
+    reader = spark.read.schema(schema)
+    parts = [
+        reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(for_reader, found)).select(schema.names)
+        for folder, found in by_folder(files).items()
+    ]
+    return reduce(DataFrame.unionByName, parts) if parts else spark.createDataFrame([], schema)
 
 
 def _added(name: str, path: Path, partitions: tuple[str, ...]) -> tuple[AddAction, int]:

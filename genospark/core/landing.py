@@ -117,7 +117,7 @@ class Writer:
 
 
 def created(path: str) -> BinaryIO:
-    """A new file, on a disk in a folder that is made for it."""
+    """A new file, in folders that are made for it."""
     if paths.is_url(path):
         files: Any = paths.file_system(path)
         return cast(BinaryIO, files.open(path, "wb", block_size=_UPLOAD_BYTES))
@@ -126,13 +126,13 @@ def created(path: str) -> BinaryIO:
     return place.open("wb")
 
 
-def remove(landing: Landing, keep: set[str]) -> None:
-    """Removes what tasks wrote, but the files that are published."""
-    folder = paths.place(landing.folder)
+def remove(written: str, keep: set[str]) -> None:
+    """Removes what tasks wrote into a folder, but the files that are published."""
+    folder = paths.place(written)
     found = [path for path in folder.rglob("*.parquet") if str(path) not in keep]
     for path in found:
         path.unlink()
-    if not keep and not paths.is_url(landing.folder):
+    if not keep and not paths.is_url(written):
         for path in sorted(folder.rglob("*"), reverse=True):
             path.rmdir()
         if folder.is_dir():

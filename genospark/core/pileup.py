@@ -32,24 +32,42 @@ CHANNELS = (
     "indels",
     "spanning_forward",
     "spanning_reverse",
+    "indel_likelihood_00",
+    "indel_likelihood_01",
+    "indel_likelihood_11",
+    "indel_likelihood_12",
+    "homopolymer",
+    "repeat_unit",
+    "repeat_length",
+    "alternate_mapping_quality",
+    "alternate_end_distance",
+    "alternate_mismatches",
 )
 """Names of a position's channels; the index of a name is the index of its channel.
 
 - ``reference``: code of the reference base.
 - ``forward_*``, ``reverse_*``: reads with this base, by strand.
-- ``quality_*``: mean Phred quality of these bases; 0 where there are none.
+- ``quality_*``: mean Phred quality of these bases, none above the mapping quality of its read; 0 where there are none.
 - ``mapping_quality``: mean Phred mapping quality of the reads that cover the position; 0 where there are none.
 - ``deletion_*``: reads with a deletion over the position, where the aligner placed it.
 - ``soft_clips``: reads whose aligned part begins or ends here because the rest was clipped.
 - ``low_mapping_quality``: reads over the position that were dropped for their mapping quality.
-- ``indel1_*``, ``indel2_*``: the two best candidates among left-aligned indels right after the position: reads that show it by strand,
-  bases gained or lost, and whether they are gained (1) or lost (0).
-- ``indels``: reads with any indel right after the position, left-aligned.
-- ``spanning_*``: reads aligned over the position and the next without an indel between them (left-aligned), by strand.
+- ``indel1_*``, ``indel2_*``: the two best candidates among left-aligned indels right after the position: reads that clearly show it once
+  they are realigned, by strand, bases gained or lost, and whether they are gained (1) or lost (0).
+- ``indels``: reads with any indel right after the position as they were aligned, left-aligned.
+- ``spanning_*``: where there is a candidate, reads that clearly show none of the position, by strand; elsewhere reads aligned over the
+  position and the next without an indel between them (left-aligned).
+- ``indel_likelihood_*``: where there is a candidate, Phred-scaled likelihoods of the genotypes 0/0, 0/1, 1/1 and 1/2 of the two
+  candidates, all reads considered; the best is 0, none above 255.
+- ``homopolymer``: length of the run of equal reference bases around the position.
+- ``repeat_unit``, ``repeat_length``: unit (1 to 6 bp) and length in bp of the longest tandem repeat that begins right after the position; 0
+  where there is none.
+- ``alternate_*``: of the bases that are not the reference's, where two reads or more show any: mean mapping quality, mean distance to the
+  nearer end of the read, and mean number of other differences within 100 bp on either side, in tenths.
 
 Counts are after the two reads of a pair were made one observation, but for ``mapping_quality``, ``soft_clips`` and
 ``low_mapping_quality``, which are of reads. Where a count of a position is above 255, all its counts are scaled by one factor to
-at most 255, so that their proportions stay. Lengths above 255 are 255.
+at most 255, so that their proportions stay. What is no count and above 255 is 255.
 """
 INDEX = {name: index for index, name in enumerate(CHANNELS)}
 

@@ -80,7 +80,7 @@ class Run:
         try:
             yield found
         finally:
-            landing.remove(found, self._published.get(found.folder, set()))
+            landing.remove(found.folder, self._published.get(found.folder, set()))
 
     def publish(self, found: Landing, files: list[str]) -> None:
         """Replaces the rows of a table by files that tasks have written."""

@@ -18,12 +18,15 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from genospark.core import delta, ledger, paths, small_tables, stores
-from genospark.core.dictionary import conform, spark_schema
+from genospark.core.columns import conform, spark_schema
 from genospark.core.environment import command
 from genospark.core.landing import Landing
 from genospark.core.session import prepare
 from genospark.errors import TableError
 from genospark.schema import TABLES, Table, table
+
+_BELOW = "below"
+"""File in a warehouse's folder with the path of the one that it lies over."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Warehouse:
     A stage's row in ``runs`` names the Delta versions that it wrote, and readers take exactly these: what an unfinished stage wrote is
     never seen. A table in parts is read whole by its name and one part by `name/part`, which is also how it is written.
 
+    A warehouse may lie over another (``lay_over``): what it has not itself is read from there, and what is written stays in it.
+
     Args:
         spark: Session.
         path: Folder on a disk that driver and executors share, or a URL that Hadoop, delta-rs and fsspec know.
@@ -56,6 +61,14 @@ class Warehouse:
             paths.check_reachable(self.path)
             prepare(spark, self.path)
         self._ledger = ledger.Ledger(self.path)
+        below = paths.place(self.path) / _BELOW
+        self._below: Warehouse | None = Warehouse(spark, below.read_text()) if below.exists() else None
+
+    @classmethod
+    def lay_over(cls, below: Warehouse, path: str) -> Warehouse:
+        """Makes a warehouse, or opens one that was made so, over another."""
+        paths.write_whole(paths.place(path) / _BELOW, below.path.encode())
+        return cls(below.spark, path)
 
     def location(self, name: str) -> str:
         return self._ledger.location(name)
@@ -65,8 +78,20 @@ class Warehouse:
         return paths.place(self.path) / "bundles"
 
     @cached_property
-    def _committed(self) -> dict[str, ledger.Run]:
+    def _own(self) -> dict[str, ledger.Run]:
         return self._ledger.committed()
+
+    @property
+    def _committed(self) -> dict[str, ledger.Run]:
+        return (self._below._committed if self._below else {}) | self._own
+
+    def holds(self, part: str) -> bool:
+        """Whether a part, or a table without parts, is committed here, and not only in the warehouse below."""
+        return part in self._own
+
+    def _stands(self, part: str) -> str:
+        """Where a committed part is."""
+        return self._below._stands(part) if self._below and part not in self._own else self.location(part)
 
     def committed(self) -> dict[str, ledger.Run]:
         """For every table, or part of one, the run that committed it last."""
@@ -95,7 +120,7 @@ class Warehouse:
             TableError: No run has written it.
         """
         if name == "runs":
-            return self._load(name, None)
+            return self._load(self.location(name), None)
         return self._together(self.needed(name))
 
     def needed(self, name: str) -> list[str]:
@@ -126,33 +151,25 @@ class Warehouse:
 
     def _check_versions(self, parts: list[str]) -> None:
         for part in parts:
-            found = ledger.schema_version(self.location(part), self._committed[part]["version"])
+            found = ledger.schema_version(self._stands(part), self._committed[part]["version"])
             if found != table(part).version:
-                problem = f"{self.location(part)}: version {found} of the table; this program has version {table(part).version}"
+                problem = f"{self._stands(part)}: version {found} of the table; this program has version {table(part).version}"
                 raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
 
     def read_as_is(self, part: str) -> DataFrame:
         """The committed rows of a table or part, whichever version of the dictionary wrote them."""
-        return self._load(part, self._committed[part]["version"])
+        return self._load(self._stands(part), self._committed[part]["version"])
 
     def written(self, entry: Written) -> DataFrame:
         """What a run under way has written."""
-        return self._load(entry.table, entry.version)
+        return self._load(self.location(entry.table), entry.version)
 
-    def _load(self, name: str, version: int | None) -> DataFrame:
+    def _load(self, location: str, version: int | None) -> DataFrame:
         try:
-            schema = StructType.fromJson(json.loads(ledger.schema(self.location(name), version)))
-            return self._rows(ledger.live_files(self.location(name), version), schema)
+            schema = StructType.fromJson(json.loads(ledger.schema(location, version)))
+            return delta.rows(self.spark, ledger.live_files(location, version), schema)
         except (AnalysisException, DeltaError) as error:
-            raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
-
-    def _rows(self, files: list[str], schema: StructType) -> DataFrame:
-        reader = self.spark.read.schema(schema)
-        parts = [
-            reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, found)).select(schema.names)
-            for folder, found in delta.by_folder(files).items()
-        ]
-        return reduce(DataFrame.unionByName, parts) if parts else self.spark.createDataFrame([], schema)
+            raise TableError(f"{location}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
 
     def files(self, name: str, **partition: str) -> list[str]:
         """URLs of the live Parquet files of a partition of a table, for instance with ``split="train"``.
@@ -164,7 +181,7 @@ class Warehouse:
 
     def live_files(self, name: str, **partition: str) -> list[str]:
         """Paths of the same."""
-        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in self.needed(name)]
+        found = [ledger.live_files(self._stands(part), self._committed[part]["version"], **partition) for part in self.needed(name)]
         return sorted(path for files in found for path in files)
 
     def small(self, name: str, columns: list[str]) -> pd.DataFrame:
@@ -208,7 +225,7 @@ class Warehouse:
 
     def landed(self, landing: Landing, files: list[str]) -> DataFrame:
         """Rows of files that tasks have written."""
-        return self._rows(files, spark_schema(table(landing.name)))
+        return delta.rows(self.spark, files, spark_schema(table(landing.name)))
 
     def publish(self, landing: Landing, files: list[str]) -> Written:
         """Replaces the rows of a table or of a part by files that tasks have written. They are seen once the run is committed."""
@@ -234,7 +251,9 @@ class Warehouse:
 
     def refresh(self) -> None:
         """Looks anew which runs were committed."""
-        self.__dict__.pop("_committed", None)
+        self.__dict__.pop("_own", None)
+        if self._below:
+            self._below.refresh()
 
     def create_views(self) -> list[str]:
         """Makes every committed table a SQL view of its own name, and returns the names."""

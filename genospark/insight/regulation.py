@@ -17,8 +17,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 from scipy.stats import rankdata
 
+from genospark.core.columns import spark_schema
 from genospark.core.config import StageConfig
-from genospark.core.dictionary import spark_schema
 from genospark.core.paths import place
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from pydantic import Field
 
 from genospark.core.config import Settings
@@ -22,13 +23,13 @@ class LikelihoodConfig(Settings):
 
     Attributes:
         base_error: Least chance that a base is wrong, whatever its quality.
-        indel_error: Chance that a read shows an indel that is not there, or hides one.
+        indel_weight: Share of the log likelihoods of indels that counts: in repeats, reads err alike.
         snv_rate: Share of positions with a SNV.
         indel_rate: Share of positions with an indel.
     """
 
     base_error: float = Field(2e-3, gt=0, lt=0.5)
-    indel_error: float = Field(1e-2, gt=0, lt=0.5)
+    indel_weight: float = Field(1.0, gt=0, le=1)
     snv_rate: float = Field(1e-3, gt=0, lt=0.5)
     indel_rate: float = Field(1e-4, gt=0, lt=0.5)
 
@@ -40,7 +41,8 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
     float32 [windows, positions, signals].
 
     Allele 1 and 2 are the two best-supported bases beside the reference (ties: in the order A, C, G, T), or the two ranked indels. The
-    likelihood of a genotype is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987).
+    likelihood of a genotype of bases is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987); those of
+    indels come from the realigned reads.
     """
 
     def __init__(self, config: LikelihoodConfig, **keywords: Any) -> None:
@@ -72,9 +74,11 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         shown = ("spanning", "indel1", "indel2")
         indel_strands = tf.stack([channel(*(f"{name}_{strand}" for name in shown)) for strand in ("forward", "reverse")], axis=-1)
         indel_counts = tf.reduce_sum(indel_strands, axis=-1)
-        indel = _log_posteriors(indel_counts, tf.fill(tf.shape(indel_counts), config.indel_error), config.indel_rate)
+        phred = channel(*(f"indel_likelihood_{genotype.replace('/', '')}" for genotype in GENOTYPES))
+        indel = _priors(config.indel_rate) - phred * (config.indel_weight * np.log(10) / 10)
         # Where reads show no indel there is nothing to choose.
-        logits = tf.stack([snv, tf.where(indel_counts[..., 1:2] > 0, indel, tf.constant([0.0, -30.0, -30.0, -30.0]))], axis=-2)
+        proposed = tf.reduce_max(channel("indel1_length", "indel2_length"), axis=-1, keepdims=True) > 0
+        logits = tf.stack([snv, tf.where(proposed, indel, tf.constant([0.0, -30.0, -30.0, -30.0]))], axis=-2)
 
         depth = tf.reduce_sum(counts, axis=-1, keepdims=True)
         across = tf.reduce_sum(indel_counts, axis=-1, keepdims=True)
@@ -88,7 +92,9 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
             allele_quality / _QUALITY,
             tf.math.log1p(tf.concat([depth, across, channel("indel1_length", "indel2_length")], axis=-1) / _DEPTH),
             channel("indel1_insertion", "indel2_insertion"),
-            channel("mapping_quality") / _QUALITY,
+            channel("mapping_quality", "alternate_mapping_quality", "alternate_end_distance", "alternate_mismatches") / _QUALITY,
+            tf.math.log1p(channel("homopolymer", "repeat_length")) / 2,
+            tf.one_hot(pileup[..., INDEX["repeat_unit"]], 5),
             channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
             tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 2) * len(GENOTYPES)]),
         ]
@@ -111,5 +117,9 @@ def _log_posteriors(counts: tf.Tensor, error: tf.Tensor, rate: float) -> tf.Tens
     # copies[g, a] of allele a in genotype g, of 2.
     copies = tf.constant([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 1.0, 1.0]]) / 2
     chance = copies * (1 - error[..., None, :]) + (1 - copies) * error[..., None, :] / 3
-    priors = np.log([1 - 1.5 * rate, rate, rate / 2, rate**2]).astype(np.float32)
-    return tf.reduce_sum(counts[..., None, :] * tf.math.log(chance), axis=-1) + priors
+    return tf.reduce_sum(counts[..., None, :] * tf.math.log(chance), axis=-1) + _priors(rate)
+
+
+def _priors(rate: float) -> NDArray[np.float32]:
+    """Log of the share of positions with each genotype where ``rate`` of them are heterozygous."""
+    return np.log([1 - 1.5 * rate, rate, rate / 2, rate**2]).astype(np.float32)

@@ -20,17 +20,17 @@ class VariantNetworkConfig(Settings):
     """Shape of the network.
 
     Attributes:
-        kind: cnn (one-dimensional convolutions) or gru (bidirectional recurrence) over the positions of a window.
-        units: Filters of each convolution, or units of each direction.
-        kernel: Positions that a filter sees.
-        layers: Layers.
+        kind: cnn (dilated residual convolutions) or gru (bidirectional recurrence) over the positions of a window.
+        units: Channels between layers; of a gru half of them in each direction.
+        kernel: Positions that a convolution sees.
+        dilations: Distance between these positions, one residual block each; of a gru their number is that of its layers.
         dropout: Share of units dropped while training.
     """
 
     kind: Literal["cnn", "gru"] = "cnn"
-    units: PositiveInt = 16
-    kernel: PositiveInt = 5
-    layers: PositiveInt = 1
+    units: int = Field(24, ge=2, multiple_of=2)
+    kernel: PositiveInt = 3
+    dilations: list[PositiveInt] = Field([1, 2, 4, 8], min_length=1)
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
@@ -46,16 +46,24 @@ def build(likelihood: LikelihoodConfig, config: VariantNetworkConfig | None) -> 
     """
     layers = tf.keras.layers
     pileup = tf.keras.Input((WINDOW_BP, len(CHANNELS)), dtype=tf.uint8, name="pileup")
-    logits, hidden = Likelihoods(likelihood, name="likelihoods")(pileup)
+    logits, signals = Likelihoods(likelihood, name="likelihoods")(pileup)
     if config is None:
         return tf.keras.Model({"pileup": pileup}, logits, name="bayesian")
-    for index in range(config.layers):
+    hidden = layers.Dense(config.units, "relu", name="signals")(signals)
+    for index, dilation in enumerate(config.dilations):
+        # What each block adds to what it is given (He et al. 2016, CVPR); blocks see ever farther (Yu and Koltun 2016, ICLR).
         if config.kind == "cnn":
-            hidden = layers.Conv1D(config.units, config.kernel, padding="same", activation="relu", name=f"conv{index}")(hidden)
+            seen = layers.Conv1D(
+                config.units, config.kernel, padding="same", dilation_rate=dilation, activation="relu", name=f"conv{index}"
+            )
         else:
-            hidden = layers.Bidirectional(layers.GRU(config.units, return_sequences=True), name=f"gru{index}")(hidden)
-        hidden = layers.Dropout(config.dropout)(hidden)
-    # Starts at zero: the untrained network is the Bayesian caller.
+            seen = layers.Bidirectional(layers.GRU(config.units // 2, return_sequences=True), name=f"gru{index}")
+        added = layers.Dropout(config.dropout)(seen(hidden))
+        hidden = layers.Add()([hidden, layers.Dense(config.units, name=f"added{index}")(added)])
+    hidden = layers.Activation("relu")(hidden)
+    # Both start at zero: the untrained network is the Bayesian caller. The first says how far to believe it, the second what to add.
+    doubt = layers.Dense(len(HEADS), "tanh", kernel_initializer="zeros", name="belief")(hidden)
     correction = layers.Dense(len(HEADS) * len(GENOTYPES), kernel_initializer="zeros", name="correction")(hidden)
+    believed = layers.Multiply()([logits, layers.Reshape((WINDOW_BP, len(HEADS), 1))(1.0 + doubt)])
     correction = layers.Reshape((WINDOW_BP, len(HEADS), len(GENOTYPES)))(correction)
-    return tf.keras.Model({"pileup": pileup}, layers.Add(name="logits")([logits, correction]), name="variants")
+    return tf.keras.Model({"pileup": pileup}, layers.Add(name="logits")([believed, correction]), name="variants")

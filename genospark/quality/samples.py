@@ -12,8 +12,8 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
+from genospark.core.columns import spark_schema
 from genospark.core.config import StageConfig
-from genospark.core.dictionary import spark_schema
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse

@@ -40,7 +40,7 @@ READ_WINDOWS = Table(
         RUN_ID,
     ),
     partitions=("contigName",),
-    version=2,
+    version=3,
     stage="ingest-reads",
     parts="batch",
 )
@@ -79,6 +79,7 @@ VARIANT_EXAMPLES = Table(
         RUN_ID,
     ),
     partitions=("split",),
+    version=2,
     stage="build-features variants",
 )
 
@@ -97,9 +98,16 @@ VARIANT_CALLS = Table(
         Column("conditionalQuality", "int", "Phred-scaled chance of a wrong call (GQ), at most 99; null without one", nullable=True),
         Column("depth", "int", "bases (for indels: reads across) that count there; null without a call", nullable=True),
         Column("alleleDepths", "array<int>", "reads that show the reference and the alternate allele; null without a call", nullable=True),
+        Column(
+            "phredLikelihoods",
+            "array<int>",
+            "Phred-scaled likelihoods of 0, 1 and 2 copies, the best one 0, at most 255; null without a call, and for two alternate alleles",
+            nullable=True,
+        ),
         MODEL_VERSION,
         RUN_ID,
     ),
     partitions=("contigName",),
+    version=2,
     stage="score variants",
 )

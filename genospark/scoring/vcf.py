@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,15 @@ from pyspark.sql import functions as f
 from genospark.core.paths import local_folder
 from genospark.core.pileup import WINDOW_BP
 
-_HOM_REF, _MISSING = "0/0:.:.:.", "./.:.:.:."
+_TBI_BP = 1 << 29
+"""A .tbi knows no position from here on."""
+FORMAT = "GT:GQ:DP:AD:PL"
+_HOM_REF, _MISSING = "0/0:.:.:.:.", "./.:.:.:.:."
 
 
-def write_vcf(path: Path, calls: DataFrame, people: list[str], contigs: dict[str, int], version: str) -> int:
+def write_vcf(
+    path: Path, calls: DataFrame, people: list[str], contigs: dict[str, int], version: str, shown: Mapping[str, str] | None = None
+) -> int:
     """Writes the calls and an index beside them; a reader sees the old file or the new one.
 
     Each site is one alternate allele. Who has no row there is 0/0 where the position was called, ./. where it was not. Lines are made by
@@ -29,6 +35,7 @@ def write_vcf(path: Path, calls: DataFrame, people: list[str], contigs: dict[str
         people: Samples, in the order of their columns.
         contigs: Length of each contig in base pairs, in order.
         version: Model that made the calls.
+        shown: What people are called in the file; as in the table where it does not say.
 
     Returns:
         Number of sites.
@@ -48,17 +55,27 @@ def write_vcf(path: Path, calls: DataFrame, people: list[str], contigs: dict[str
     with local_folder(path.parent) as folder:
         scratch = folder / f".{path.name}.partial.gz"
         with pysam.BGZFile(str(scratch), "wb") as out:
-            out.write(_header(people, contigs, version).encode())
+            out.write(header([(shown or {}).get(person, person) for person in people], contigs, version).encode())
             for row in made.orderBy("contig", "window").toLocalIterator():
                 sites += row["sites"]
                 out.write(row["text"].encode())
-        pysam.tabix_index(str(scratch), preset="vcf", force=True)
-        (folder / f"{scratch.name}.tbi").replace(folder / f"{path.name}.tbi")
-        scratch.replace(folder / path.name)
+        publish(scratch, folder / path.name)
     return sites
 
 
-def _header(people: list[str], contigs: dict[str, int], version: str) -> str:
+def publish(scratch: Path, target: Path) -> None:
+    """Indexes a finished file and gives it its name: with a .tbi, or where a contig is too long for that, with a .csi."""
+    with pysam.VariantFile(str(scratch)) as written:
+        longest = max((contig.length or 0 for contig in written.header.contigs.values()), default=0)
+    csi = longest > _TBI_BP
+    pysam.tabix_index(str(scratch), preset="vcf", force=True, csi=csi)
+    kind = "csi" if csi else "tbi"
+    (scratch.parent / f"{scratch.name}.{kind}").replace(target.parent / f"{target.name}.{kind}")
+    scratch.replace(target)
+
+
+def header(people: list[str], contigs: dict[str, int], version: str, more: Sequence[str] = ()) -> str:
+    """Lines before the records, with `more` that declare what else there is."""
     lines = [
         "##fileformat=VCFv4.3",
         f"##source=genospark {version}",
@@ -70,9 +87,18 @@ def _header(people: list[str], contigs: dict[str, int], version: str) -> str:
         '##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Phred-scaled chance that the genotype is wrong">',
         '##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Reads that count">',
         '##FORMAT=<ID=AD,Number=R,Type=Integer,Description="Reads that show each allele">',
+        '##FORMAT=<ID=PL,Number=G,Type=Integer,Description="Phred-scaled likelihoods of the genotypes, the best one 0">',
+        *more,
         "\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *people]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def sample_column(row: Any) -> str:
+    """What a row of ``variantCalls`` with an alternate allele says, in the order of ``FORMAT``."""
+    likelihoods = "." if row.phredLikelihoods is None else ",".join(map(str, row.phredLikelihoods))
+    genotype, depths = "/".join(map(str, row.calls)), ",".join(map(str, row.alleleDepths))
+    return f"{genotype}:{int(row.conditionalQuality)}:{int(row.depth)}:{depths}:{likelihoods}"
 
 
 def _lines(window: pd.DataFrame, place: dict[str, int]) -> Iterator[str]:
@@ -86,11 +112,10 @@ def _lines(window: pd.DataFrame, place: dict[str, int]) -> Iterator[str]:
         columns[who[(first <= start) & (after > start)]] = _MISSING
         copies = 0
         for row in rows.itertuples():
-            genotype, depths = "/".join(map(str, row.calls)), ",".join(map(str, row.alleleDepths))
-            columns[place[row.sampleId]] = f"{genotype}:{int(row.conditionalQuality)}:{int(row.depth)}:{depths}"
+            columns[place[row.sampleId]] = sample_column(row)
             copies += sum(row.calls)
         called = 2 * int((columns != _MISSING).sum())
         quality = int(rows["conditionalQuality"].max())
         info = f"AC={copies};AN={called}"
-        fixed = (window["contigName"].iloc[0], start + 1, ".", reference, alternate, quality, "PASS", info, "GT:GQ:DP:AD")
+        fixed = (window["contigName"].iloc[0], start + 1, ".", reference, alternate, quality, "PASS", info, FORMAT)
         yield "\t".join([*map(str, fixed), *columns]) + "\n"

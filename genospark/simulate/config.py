@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 # Names become column names and parts of file lines.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, lt=0.9)]
+Depth = Annotated[float, Field(ge=1, le=1000)]
 
 MIN_VARIANTS_PER_CONTIG = 50
 
@@ -28,6 +29,7 @@ class Reads(BaseModel):
     Attributes:
         people: How many people have reads, founders of different families.
         depth: Mean depth, duplicates not counted.
+        depths: Range of the people's mean depths, drawn evenly on a scale of ratios; all have `depth` where not given.
         systematic_errors: Places for each base at which reads of one strand show the same wrong base, whoever it is.
         bases_per_contig: Bases at the start of each contig that are sequenced, or all where it is shorter; whole windows of 1,000.
     """
@@ -35,7 +37,8 @@ class Reads(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     people: int = Field(default=9, ge=0)
-    depth: float = Field(default=30, ge=1, le=1000)
+    depth: Depth = 30
+    depths: tuple[Depth, Depth] | None = None
     systematic_errors: float = Field(default=5e-4, ge=0, le=0.01)
     bases_per_contig: int = Field(default=300_000, ge=1000, multiple_of=1000)
 

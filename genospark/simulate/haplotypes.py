@@ -75,7 +75,7 @@ def haplotype(contigs: list[Contig], region: Region, person: int, strand: int) -
         allele = contig.haplotypes[record, person, strand]
         if allele == 0:
             continue
-        ref, alt = contig.refs[record], contig.alts[record].split(",")[allele - 1].encode()
+        ref, alt = _trimmed(contig.refs[record].encode(), contig.alts[record].split(",")[allele - 1].encode())
         first = int(contig.positions[record]) - region.start
         sequence[first] = alt[0]  # another base, or the anchor of an indel
         kept[first + 1 : first + len(ref)] = False
@@ -91,6 +91,14 @@ def haplotype(contigs: list[Contig], region: Region, person: int, strand: int) -
         np.insert(positions, index, positions[index - 1])[kept],
         np.insert(inserted, index, True)[kept],
     )
+
+
+def _trimmed(ref: bytes, alt: bytes) -> tuple[bytes, bytes]:
+    """Alleles without the bases that both end with: with several alternate alleles REF is longer than some of them need."""
+    same = 0
+    while same < min(len(ref), len(alt)) - 1 and ref[-1 - same] == alt[-1 - same]:
+        same += 1
+    return ref[: len(ref) - same], alt[: len(alt) - same]
 
 
 def write_haplotype(path: Path, contigs: list[Contig], regions: list[Region], person: int, strand: int) -> None:

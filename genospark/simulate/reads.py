@@ -54,7 +54,15 @@ def reads_of(config: SimulateConfig, contigs: list[Contig], person: int, sample_
         wide = region.widened(MAX_INSERT_BP, contigs)
         pair = (haplotype(contigs, wide, person, 0), haplotype(contigs, wide, person, 1))
         rng = stream(config.seed, "reads", sample_id, region.contig)
-        yield region.contig, draw_reads(pair, config.reads.depth, config.reads.systematic_errors, rng)
+        yield region.contig, draw_reads(pair, depth_of(config, sample_id), config.reads.systematic_errors, rng)
+
+
+def depth_of(config: SimulateConfig, sample_id: str) -> float:
+    """Mean depth of a person's reads."""
+    if config.reads.depths is None:
+        return config.reads.depth
+    low, high = np.log(config.reads.depths)
+    return float(np.exp(stream(config.seed, "depth", sample_id).uniform(low, high)))
 
 
 def write_reads(

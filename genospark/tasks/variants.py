@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -29,10 +30,12 @@ class VariantProblem(Problem):
     Attributes:
         likelihood: The Bayesian caller at which the network starts, as of ``LikelihoodConfig``.
         shape: Shape of the network, as of ``VariantNetworkConfig``.
+        density: How many times commoner SNVs and indels are in the examples than in people; logits are for people.
     """
 
     likelihood: dict[str, Any]
     shape: dict[str, Any]
+    density: tuple[float, float] = (1.0, 1.0)
 
     @property
     def inputs(self) -> tuple[Field, ...]:
@@ -55,6 +58,7 @@ class VariantProblem(Problem):
         import tensorflow as tf
 
         truth = tf.stack([labels[field.name] for field in LABELS], axis=-1)
+        outputs += tf.constant([[0.0, *[math.log(density)] * (outputs.shape[-1] - 1)] for density in self.density])
         entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(tf.maximum(truth, 0), tf.int32), outputs)
         return tf.reduce_sum(tf.where(truth >= 0, entropy, 0.0), axis=(0, 1))
 
@@ -77,6 +81,8 @@ class VariantModel:
         weights: The network's arrays, in Keras' order.
         default: Which of the two ships: network or baseline.
         thresholds: Least qualities of each of the two, chosen on validation windows.
+        calibration: Of each of the two and each head, offset and slope that make of the quality it has by its logits what errors on
+            validation windows say.
     """
 
     likelihood: dict[str, Any]
@@ -84,19 +90,21 @@ class VariantModel:
     weights: Sequence[NDArray[np.float32]]
     default: str
     thresholds: dict[str, Thresholds]
+    calibration: dict[str, list[list[float]]]
 
     @classmethod
     def of(cls, bundle: Bundle) -> VariantModel:
         """What a bundle holds."""
         definition = bundle.definition
         thresholds = {name: Thresholds(**entry) for name, entry in definition["thresholds"].items()}
-        return cls(definition["likelihood"], definition["network"], bundle.weights, definition["default"], thresholds)
+        network, default = definition["network"], definition["default"]
+        return cls(definition["likelihood"], network, bundle.weights, default, thresholds, definition["calibration"])
 
     def bundle(self) -> Bundle:
         """The inverse of ``of``."""
         thresholds = {name: asdict(entry) for name, entry in self.thresholds.items()}
         definition = {"likelihood": self.likelihood, "network": self.shape, "default": self.default, "thresholds": thresholds}
-        return Bundle(TASK, {**definition, "channels": list(CHANNELS)}, self.weights, {})
+        return Bundle(TASK, {**definition, "calibration": self.calibration, "channels": list(CHANNELS)}, self.weights, {})
 
 
 class Caller:
@@ -110,6 +118,8 @@ class Caller:
     def __init__(self, model: VariantModel, which: str | None = None) -> None:
         which = which or model.default
         self.thresholds = model.thresholds[which]
+        self.rates = (model.likelihood["snv_rate"], model.likelihood["indel_rate"])
+        self._offset, self._slope = np.array(model.calibration[which]).T
         graph = _build(model.likelihood, model.shape if which == "network" else None)
         if which == "network":
             graph.set_weights(model.weights)
@@ -124,7 +134,19 @@ class Caller:
         Returns:
             Genotype, 0 to 3, and Phred-scaled chance that it is another, both [windows, 1000, heads].
         """
-        return decided(self._compute({"pileup": pileup}).numpy().astype(float))
+        return self.judged(self.logits(pileup))
+
+    def logits(self, pileup: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Log posteriors of the genotypes, but for a constant: [windows, 1000, heads, genotypes]."""
+        logits: NDArray[np.float64] = self._compute({"pileup": pileup}).numpy().astype(float)
+        return logits
+
+    def judged(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """Best genotypes and their calibrated qualities: both of the logits' shape, less the genotypes."""
+        genotype, quality = decided(logits)
+        # What errors on variants say is known of variants alone.
+        calibrated = np.clip(self._offset + self._slope * quality, 0, MOST_QUALITY)
+        return genotype, np.where(genotype > 0, calibrated, quality).astype(np.float32)
 
 
 def decided(logits: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
+from scipy.optimize import minimize
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -47,20 +48,22 @@ class TrainVariantsConfig(TrainConfig):
     Attributes:
         network: Shape of the network.
         base_errors: Least chances of a wrong base to choose from, for the Bayesian caller.
-        indel_errors: Chances of a wrong indel to choose from.
+        indel_weights: Shares of the log likelihoods of indels that count, to choose from.
         snv_rates: Shares of positions with a SNV to choose from.
         indel_rates: Shares of positions with an indel to choose from.
+        variant_density: How many times commoner SNVs and indels are in the examples than in the people who will be called.
     """
 
     network: VariantNetworkConfig = VariantNetworkConfig()
     batch_size: int = Field(8, ge=1)
     epochs: int = Field(16, ge=0)
     patience: int = Field(5, ge=1)
-    learning_rate: float = Field(6e-3, gt=0)
-    base_errors: list[PositiveFloat] = Field([5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
-    indel_errors: list[PositiveFloat] = Field([2e-3, 1e-2, 3e-2, 8e-2], min_length=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    base_errors: list[PositiveFloat] = Field([2e-4, 5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
+    indel_weights: list[PositiveFloat] = Field([0.4, 0.7, 1.0], min_length=1)
     snv_rates: list[PositiveFloat] = Field([1e-4, 1e-3], min_length=1)
-    indel_rates: list[PositiveFloat] = Field([1e-5, 1e-4], min_length=1)
+    indel_rates: list[PositiveFloat] = Field([1e-4, 3e-4, 1e-3], min_length=1)
+    variant_density: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
 
 
 def train(config: TrainVariantsConfig, spark: SparkSession) -> str:
@@ -78,16 +81,19 @@ class VariantRecipe(Recipe[TrainVariantsConfig]):
         with step(f"{run.stage}: Bayesian caller"):
             self._likelihood = tuned(run.warehouse, config)
         run.note(**self._likelihood.model_dump())
-        return VariantProblem(self._likelihood.model_dump(), config.network.model_dump())
+        return VariantProblem(self._likelihood.model_dump(), config.network.model_dump(), config.variant_density)
 
     def finish(self, run: Run, config: TrainVariantsConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
         anything = {name: Thresholds(0, 0) for name in METHODS}
         shape = config.network.model_dump(mode="json")
-        model = VariantModel(self._likelihood.model_dump(), shape, weights, "network", anything)
+        as_stated = {name: [[0.0, 1.0]] * len(HEADS) for name in METHODS}
+        model = VariantModel(self._likelihood.model_dump(), shape, weights, "network", anything, as_stated)
         rows = run.warehouse.read("variantExamples").where("split != 'train'")
         found: pd.DataFrame = predicted(rows, model.bundle(), compared, _FOUND).toPandas()
+        density = config.variant_density
+        calibration = {name: calibrate(found, name, density) for name in METHODS}
         validation = found[found["split"] == "validation"]
-        thresholds = {name: _thresholds(validation, name) for name in METHODS}
+        thresholds = {name: _thresholds(validation, name, density) for name in METHODS}
         mean_f1 = {name: np.mean([_f1(validation, name, head, thresholds[name])[0] for head in range(len(HEADS))]) for name in METHODS}
         # Equal on few validation calls: the network's validation loss is never above that of the caller it starts from.
         default = "baseline" if mean_f1["baseline"] > mean_f1["network"] else "network"
@@ -100,7 +106,7 @@ class VariantRecipe(Recipe[TrainVariantsConfig]):
                     which = default if name == "default" else name
                     value, low, high, n = _f1(part, which, head, thresholds[which])
                     metrics.append(Metric(target, "F1", name, METHODS[which], side, value, low, high, n))
-        return VariantModel(model.likelihood, shape, weights, default, thresholds).bundle(), metrics
+        return VariantModel(model.likelihood, shape, weights, default, thresholds, calibration).bundle(), metrics
 
 
 def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig:
@@ -113,15 +119,15 @@ def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig
     labels = {field.name: field.read(list(windows[field.name])) for field in LABELS}
     chunks = [slice(start, start + 32) for start in range(0, len(windows), 32)]
     snv = [(error, rate) for error in config.base_errors for rate in config.snv_rates]
-    indel = [(error, rate) for error in config.indel_errors for rate in config.indel_rates]
+    indel = [(weight, rate) for weight in config.indel_weights for rate in config.indel_rates]
     losses = np.full((2, max(len(snv), len(indel))), np.inf)
     for index in range(losses.shape[1]):
         one, other = snv[index % len(snv)], indel[index % len(indel)]
-        caller = LikelihoodConfig(base_error=one[0], snv_rate=one[1], indel_error=other[0], indel_rate=other[1])
-        problem, graph = VariantProblem(caller.model_dump(), {}), build(caller, None)
+        caller = LikelihoodConfig(base_error=one[0], snv_rate=one[1], indel_weight=other[0], indel_rate=other[1])
+        problem, graph = VariantProblem(caller.model_dump(), {}, config.variant_density), build(caller, None)
         losses[:, index] = sum(problem.loss_sums(graph({"pileup": pileup[at]}), _part(labels, at)).numpy() for at in chunks)
-    (base_error, snv_rate), (indel_error, indel_rate) = snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)]
-    return LikelihoodConfig(base_error=base_error, snv_rate=snv_rate, indel_error=indel_error, indel_rate=indel_rate)
+    (base_error, snv_rate), (indel_weight, indel_rate) = snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)]
+    return LikelihoodConfig(base_error=base_error, snv_rate=snv_rate, indel_weight=indel_weight, indel_rate=indel_rate)
 
 
 def _part(labels: dict[str, NDArray[Any]], at: slice) -> dict[str, NDArray[Any]]:
@@ -166,15 +172,51 @@ def _counts(found: pd.DataFrame, model: str, head: int, threshold: float) -> pd.
     return counts.groupby(["sampleId", "contigName", "window"])[list(columns)].sum()
 
 
-def _thresholds(found: pd.DataFrame, model: str) -> Thresholds:
-    """The least qualities with the best F1; of equal ones the nearest to 20, since with few validation calls most are equal."""
+def calibrate(found: pd.DataFrame, model: str, density: tuple[float, float]) -> list[list[float]]:
+    """Puts qualities in ``found`` where validation windows say that they should be.
+
+    A call of quality q is wrong with the chance 10^(-(offset + slope q) / 10); both are those that make the errors of the validation
+    windows likeliest, near 0 and 1 where these are few.
+
+    Args:
+        found: Rows of ``compared``; the model's qualities are replaced.
+        model: Which.
+        density: As in the configuration: false calls at other places are that much commoner in people.
+
+    Returns:
+        Offset and slope of each head.
+    """
+    fitted = []
+    for head in range(len(HEADS)):
+        called = (found["head"] == head) & (found[f"{model}Genotype"] > 0)
+        seen = found[called & (found["split"] == "validation") & (found["truth"] >= 0)]
+        quality = seen[f"{model}Quality"].to_numpy(float)
+        wrong = (seen[f"{model}Genotype"] != seen["truth"]).to_numpy()
+        weight = np.where(seen["truth"] == 0, density[head], 1.0)
+
+        def loss(line: NDArray[np.float64], quality: Any = quality, wrong: Any = wrong, weight: Any = weight) -> float:
+            chance = np.clip(10 ** (-(line[0] + line[1] * quality) / 10), 1e-9, 0.9)
+            said = weight * np.where(wrong, np.log(chance), np.log1p(-chance))
+            return float(-said.sum() + (line[0] / 3) ** 2 / 2 + (np.log(np.maximum(line[1], 1e-3)) / 0.3) ** 2 / 2)
+
+        line = minimize(loss, [0.0, 1.0], method="Nelder-Mead").x
+        fitted.append([float(line[0]), float(max(line[1], 1e-3))])
+        raised = np.clip(fitted[-1][0] + fitted[-1][1] * found.loc[called, f"{model}Quality"], 0, MOST_QUALITY)
+        found.loc[called, f"{model}Quality"] = raised.astype(np.float32)
+    return fitted
+
+
+def _thresholds(found: pd.DataFrame, model: str, density: tuple[float, float]) -> Thresholds:
+    """The least qualities with the best F1 in people; of equal ones the nearest to 20, since with few validation calls most are equal."""
     chosen = []
     for head in range(len(HEADS)):
-        scores = np.array([f1_score(*_counts(found, model, head, threshold).sum()) for threshold in range(MOST_QUALITY)])
+        elsewhere = found["truth"] == 0
+        parts = [(found[elsewhere], density[head]), (found[~elsewhere], 1.0)]
+        scores = np.array([f1_score(*sum(w * _counts(part, model, head, q).sum() for part, w in parts)) for q in range(MOST_QUALITY)])
         best = np.flatnonzero(scores >= np.nanmax(scores, initial=0) - 1e-12)
         equal = best[: np.argmax(np.diff(best, append=10**6) > 1) + 1] if len(best) else np.array([USUAL_QUALITY])
-        # A call that is wrong more often than one in ten is none, whatever a few validation calls say.
-        chosen.append(float(np.clip(np.clip(USUAL_QUALITY, equal[0], equal[-1]), 10, 40)))
+        # A call that is wrong more often than right is none, whatever a few validation calls say.
+        chosen.append(float(np.clip(np.clip(USUAL_QUALITY, equal[0], equal[-1]), 3, 40)))
     return Thresholds(*chosen)
 
 

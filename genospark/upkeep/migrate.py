@@ -109,6 +109,11 @@ def _without_summaries(rows: DataFrame) -> DataFrame:
     return rows.withColumns({name: f.lit(None).cast("double") for name in SUMMARIES})
 
 
+def _without_likelihoods(rows: DataFrame) -> DataFrame:
+    """Version 1 kept qualities alone."""
+    return rows.withColumn("phredLikelihoods", f.lit(None).cast("array<int>"))
+
+
 def _by_hudson(rows: DataFrame) -> DataFrame:
     """Version 1 knew one estimator."""
     return rows.withColumn("method", f.lit("hudson"))
@@ -122,6 +127,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("variantQuality", 1): _without_summaries,
     ("sampleQuality", 1): _without_summaries,
     ("populationFst", 1): _by_hudson,
+    ("variantCalls", 1): _without_likelihoods,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -10,7 +10,7 @@ from genospark.models.likelihoods import LikelihoodConfig
 from genospark.models.variants import VariantNetworkConfig, build
 from genospark.tasks.variants import decided
 
-CONFIG = LikelihoodConfig(base_error=1e-3, indel_error=0.02, snv_rate=1e-3, indel_rate=1e-4)
+CONFIG = LikelihoodConfig(base_error=1e-3, indel_weight=0.5, snv_rate=1e-3, indel_rate=1e-4)
 
 
 def _pileup(**counts: int) -> np.ndarray:
@@ -44,10 +44,15 @@ def test_snv_likelihoods_are_those_of_single_reads() -> None:
     assert logits[0, 4, 0] == pytest.approx(_posteriors([10, 9, 2], [1e-3, 1e-2, 1e-3], 1e-3), abs=1e-3)
 
 
-def test_indel_likelihoods_are_those_of_single_reads() -> None:
-    pileup = _pileup(reference=0, spanning_forward=8, spanning_reverse=4, indel1_forward=5, indel1_reverse=4, indel2_reverse=2)
+def test_indel_likelihoods_are_half_those_of_the_reads_and_a_prior() -> None:
+    phred = dict(zip(("00", "01", "11", "12"), (120, 0, 40, 70), strict=True))
+    pileup = _pileup(reference=0, indel1_length=2, **{f"indel_likelihood_{name}": value for name, value in phred.items()})
     logits = build(CONFIG, None)({"pileup": pileup}).numpy()
-    assert logits[0, 4, 1] == pytest.approx(_posteriors([12, 9, 2], [0.02] * 3, 1e-4), abs=1e-3)
+    expected = [
+        np.log(prior) - value / 2 * np.log(10) / 10 for prior, value in zip((1 - 1.5e-4, 1e-4, 5e-5, 1e-8), phred.values(), strict=True)
+    ]
+    assert logits[0, 4, 1] == pytest.approx(expected, abs=1e-3)
+    assert logits[0, 5, 1].argmax() == 0
     assert np.isfinite(logits).all()
 
 
@@ -79,7 +84,7 @@ def test_a_network_learns_what_likelihoods_do_not_know() -> None:
     pileup[both, INDEX["reverse_T"]] = 8
     truth[both] = 1
     labels = {"snv": truth, "indel": np.zeros_like(truth)}
-    problem = VariantProblem({}, {"units": 8, "layers": 1, "kernel": 1, "dropout": 0.0})
+    problem = VariantProblem({}, {"units": 8, "dilations": [1], "kernel": 1, "dropout": 0.0})
     network = problem.network()
     before = problem.loss_sums(network({"pileup": pileup}), labels)[0]
     optimizer = tf.keras.optimizers.Adam(0.02)

@@ -18,6 +18,7 @@ from genospark.simulate.alignment import place
 from genospark.simulate.alleles import Contig
 from genospark.simulate.bam import write_bam
 from genospark.simulate.haplotypes import Haplotype, Region, haplotype, write_haplotype
+from genospark.simulate.reads import depth_of
 from genospark.simulate.sequencer import draw_reads
 
 Allele = tuple[str, int, str, str]
@@ -291,3 +292,19 @@ def test_systematic_errors_are_of_one_strand_at_the_same_places_in_everyone() ->
             first = site - 2 if strand == 0 else site
             assert sequence[first : first + 3].tobytes() == motif
     assert (shown[0] & shown[1]).sum() > 0.8 * shown[0].sum()
+
+
+def test_people_have_depths_of_their_own(tmp_path: Path) -> None:
+    config = FEW.model_copy(update={"reads": FEW.reads.model_copy(update={"people": 4, "depths": (6, 40), "bases_per_contig": 20_000})})
+    files = simulate_cohort(config, tmp_path)
+    depths = []
+    for path in sorted(files.reads.glob("*.bam")):
+        with pysam.AlignmentFile(str(path)) as reads:
+            # Flags 0xF00: secondary, failed, duplicate and supplementary reads do not count.
+            depths.append(
+                np.mean(reads.count_coverage("chr1", 2000, 20_000, quality_threshold=0, read_callback=lambda read: not read.flag & 0xF00))
+                * 4
+            )
+    asked = [depth_of(config, path.stem) for path in sorted(files.reads.glob("*.bam"))]
+    assert depths == pytest.approx(asked, rel=0.15)
+    assert 6 <= min(asked) < max(asked) - 3 < 40

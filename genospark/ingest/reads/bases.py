@@ -51,7 +51,7 @@ class Tiles:
         read: (tiles,) number of the read in the batch.
         start: (tiles,) position of the first base, 0-based.
         codes: (tiles, TILE) uint8 base codes.
-        qualities: (tiles, TILE) uint8 Phred qualities; IGNORED after the end of the run.
+        qualities: (tiles, TILE) uint8 Phred qualities, at most the mapping quality of the read; IGNORED after the end of the run.
         first: (runs,) index of the first base of each run in the flattened tiles; the others follow it.
     """
 
@@ -71,15 +71,22 @@ def tile_bases(records: Records, runs: Runs) -> Tiles:
     within = TILE * (np.arange(len(run)) - before[run])
     read, query = runs.read[run], runs.query[run] + within
 
-    qualities = _rows(records.buffer, TILE)[records.qualities[read] + query]
-    half = 2 * records.bases[read] + query
-    both = _PAIRS[_rows(records.buffer, TILE // 2 + 1)[half >> 1]].view(np.uint8)
-    codes = np.where((half & 1 != 0)[:, None], both[:, 1 : TILE + 1], both[:, :TILE])
-
+    codes, qualities = read_rows(records, read, query, TILE)
+    # A base is no surer than its read's place; a quality that is missing stays so.
+    place = records.mapping_quality[read].astype(np.uint8)[:, None]
+    qualities = np.where(qualities == MISSING_QUALITY, qualities, np.minimum(qualities, place))
     left = length[run] - within
     short = np.flatnonzero(left < TILE)
     qualities[short] = np.where(np.arange(TILE) < left[short, None], qualities[short], np.uint8(IGNORED))
     return Tiles(read, runs.start[run] + within, codes, np.ascontiguousarray(qualities), before * TILE)
+
+
+def read_rows(records: Records, read: Ints, query: Ints, width: int) -> tuple[Codes, npt.NDArray[np.uint8]]:
+    """(rows, width) codes and qualities of the bases of reads from base ``query`` on; beyond the end of a read anything."""
+    qualities = _rows(records.buffer, width)[records.qualities[read] + query]
+    half = 2 * records.bases[read] + query
+    both = _PAIRS[_rows(records.buffer, width // 2 + 1)[half >> 1]].view(np.uint8)
+    return np.where((half & 1 != 0)[:, None], both[:, 1 : width + 1], both[:, :width]), qualities
 
 
 def _rows(buffer: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genospark.core.pileup import CHANNELS, INDEX
-from genospark.ingest.reads.candidates import RANKS, Candidates
+from genospark.ingest.reads.alternates import Alternates
+from genospark.ingest.reads.candidates import GENOTYPES, RANKS, Candidates
 from genospark.ingest.reads.records import Ints
 from genospark.ingest.reads.reference import Codes
 
@@ -31,6 +32,7 @@ class Evidence:
         indels: (n,) reads with an indel.
         spanning: (n, 2) by strand.
         candidates: Ranked indels.
+        alternates: What kind of reads show alternate bases.
     """
 
     reference: Codes
@@ -44,6 +46,7 @@ class Evidence:
     indels: Ints
     spanning: Ints
     candidates: Candidates
+    alternates: Alternates
 
 
 def to_bytes(evidence: Evidence, start: int) -> npt.NDArray[np.uint8]:
@@ -80,6 +83,10 @@ def to_bytes(evidence: Evidence, start: int) -> npt.NDArray[np.uint8]:
     for name, mask in by_rank:
         rows[INDEX[f"{name}_length"], at[mask]] = np.minimum(np.abs(growth[mask]), TOP)
         rows[INDEX[f"{name}_insertion"], at[mask]] = growth[mask] > 0
+    likelihood = INDEX["indel_likelihood_00"]
+    rows[likelihood : likelihood + len(GENOTYPES), at] = np.minimum(np.rint(candidates.likelihoods), TOP).T
+    for name in ("mapping_quality", "end_distance", "mismatches"):
+        rows[INDEX[f"alternate_{name}"]] = np.minimum(getattr(evidence.alternates, name), TOP)
     rows[INDEX["reference"]] = evidence.reference
     quality = INDEX["quality_A"]
     rows[quality : quality + 4] = _mean(evidence.qualities, evidence.bases.sum(axis=1)).T

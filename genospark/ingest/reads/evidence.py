@@ -7,16 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from genospark.core.pileup import UNKNOWN_BASE
+from genospark.ingest.reads.alternates import describe
 from genospark.ingest.reads.bases import IGNORED, Runs, Tiles, coverage, effective_qualities, sum_bases, tile_bases
 from genospark.ingest.reads.channels import Evidence
 from genospark.ingest.reads.cigars import ALIGNED, CLIP, INDEL, Bools, Pieces
 from genospark.ingest.reads.filters import KEPT, LOW_MAPPING_QUALITY, ReadFilters
-from genospark.ingest.reads.indels import find_indels, left_align, rank_indels
+from genospark.ingest.reads.indels import Indels, find_indels, left_align, propose
 from genospark.ingest.reads.mates import Overlaps, expand, find_overlaps
+from genospark.ingest.reads.realign import MARGIN, NEAR_BP, Realigned, Realigner
 from genospark.ingest.reads.records import Ints, Records
-from genospark.ingest.reads.reference import Fasta, reference_codes
+from genospark.ingest.reads.reference import Codes, Fasta, reference_codes
 
 _REVERSE = 0x10
+_KNOWN_BP = 1024
+"""Reference bases on both sides of the positions, at least."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,22 @@ class _Gatherer:
         self.start, self.end, self.n = start, end, end - start
         self.reverse: Bools = batch.records.flag & _REVERSE != 0
         self.here: Bools = (batch.records.start < end) & (batch.end > start)
-        self.kept: Bools = self.here & (batch.state == KEPT)
+        near = (batch.records.start < end + MARGIN) & (batch.end > start - MARGIN)
+        self.kept: Bools = near & (batch.state == KEPT)
         self.pieces = batch.pieces.among(self.kept)
 
     def gather(self, fasta: Fasta, contig_name: str) -> tuple[Evidence, int, int]:
-        indels = find_indels(self.pieces, self.start, self.end)
-        first = int(min(self.start, indels.floor.min(initial=self.start)))
-        last = int(max(self.end, (indels.anchor + indels.deleted).max(initial=0) + 1))
+        indels = find_indels(self.pieces, self.start - NEAR_BP, self.end + NEAR_BP)
+        first = int(min(self.start, indels.floor.min(initial=self.start))) - _KNOWN_BP
+        last = int(max(self.end, (indels.anchor + indels.deleted).max(initial=0) + 1)) + _KNOWN_BP
         reference = reference_codes(fasta, contig_name, first, last)
         indels = left_align(indels, self.records, reference, first)
+        realigned = self._realign(indels, reference, first)
 
         aligned = np.flatnonzero(self.pieces.kind == ALIGNED)
         aligned = aligned[(self.pieces.start[aligned] < self.end) & (self.pieces.end[aligned] > self.start)]
         spans_to = self.pieces.end - 1
-        spans_to[indels.run] = indels.anchor
+        spans_to[indels.run] = np.maximum(indels.anchor, self.pieces.start[indels.run])
         gaps = np.flatnonzero((self.pieces.kind == INDEL) & (self.pieces.reference_bp > 0))
         tiles, runs = self._tile(aligned)
         deletions = self._by_strand(gaps, self.pieces.end[gaps])
@@ -78,6 +84,10 @@ class _Gatherer:
             indels = indels.take(~overlaps.lost(indels.read, indels.anchor))
         bases, qualities, below = sum_bases(tiles, self.reverse, self.start, self.n, self.filters.min_base_quality)
         covering = np.concatenate([aligned, gaps])
+        at = np.unique(realigned.candidates.position)
+        spanning[at - self.start] = realigned.reference[np.searchsorted(realigned.position, at)]
+        whole = Runs(runs.read, self.pieces.start[aligned], self.pieces.end[aligned], self.pieces.query[aligned])
+        least = self.filters.min_base_quality
         evidence = Evidence(
             reference=reference[self.start - first : self.end - first],
             bases=bases,
@@ -89,9 +99,21 @@ class _Gatherer:
             low_mapping_quality=self._low_mapping_quality(),
             indels=np.bincount(indels.anchor - self.start, minlength=self.n),
             spanning=spanning,
-            candidates=rank_indels(indels, self.records, self.reverse, reference, first, self.filters.min_indel_support),
+            candidates=realigned.candidates,
+            alternates=describe(tiles, whole, self.records, reference, first, self.start, self.n, least),
         )
         return evidence, below, lost_bases
+
+    def _realign(self, indels: Indels, reference: Codes, reference_start: int) -> Realigned:
+        """Proposes indels of all reads, those of mates included, and lays the reads along them."""
+        proposed = propose(indels, self.records, reference, reference_start)
+        reads = np.flatnonzero(self.kept)
+        starts, ends = np.sort(self.records.start[reads]), np.sort(self.batch.end[reads])
+        depth = np.searchsorted(starts, proposed.position, side="right") - np.searchsorted(ends, proposed.position, side="right")
+        least = np.minimum(self.filters.min_indel_support, self.filters.min_indel_share * depth)
+        proposed = proposed.take(np.flatnonzero(proposed.support >= least))
+        realigner = Realigner(self.records, self.pieces, self.batch.end, self.kept, self.filters)
+        return realigner.realign(proposed, self.start, self.end, self.reverse, reference, reference_start)
 
     def _tile(self, aligned: Ints) -> tuple[Tiles, Runs]:
         start = np.maximum(self.pieces.start[aligned], self.start)
@@ -133,7 +155,8 @@ class _Gatherer:
         gap, gap_position = expand(*overlaps.part(self.pieces.read[gaps], self.pieces.start[gaps], self.pieces.end[gaps]))
         gap_read = self.pieces.read[gaps[gap]]
         before = np.maximum(self.pieces.query[gaps[gap]] - 1, 0)
-        overlaps.observe(gap_read, gap_position, stored[self.records.buffer[self.records.qualities[gap_read] + before]] + 1)
+        beside = stored[self.records.buffer[self.records.qualities[gap_read] + before]]
+        overlaps.observe(gap_read, gap_position, np.minimum(beside, self.records.mapping_quality[gap_read]) + 1)
 
         lost = overlaps.lost(read, position)
         qualities[place[lost]] = IGNORED

@@ -34,18 +34,22 @@ class ReadFilters(Settings):
     Attributes:
         min_mapping_quality: Phred; below 20, more than one read in a hundred comes from another place. Such reads are told apart
             from no reads at all by a channel of their own.
-        min_base_quality: Phred; 13 is an error in twenty, what samtools asks for. Bases without a quality count as just good enough.
+        min_base_quality: Phred; below 6, a base is wrong more often than one time in four. Better ones count as much as their quality says.
+            Bases without a quality count as just good enough.
         mates_once: Where the two reads of a pair cover a position, only the better base counts: both saw the same molecule.
         max_reads_per_start: Reads with the same start and end that are kept; a pile of more is an artefact, or deeper than any
             caller needs. Which ones depends on their names only.
-        min_indel_support: Reads that must show an indel to make it a candidate: single ones are mostly errors.
+        min_indel_support: Reads that must show an indel, after realignment, to make it a candidate: single ones are mostly errors.
+        min_indel_share: Share of the reads over a position that must show an indel as they were aligned, where ``min_indel_support``
+            do not, for reads to be realigned to it.
     """
 
     min_mapping_quality: int = Field(20, ge=0, le=255)
-    min_base_quality: int = Field(13, ge=0, le=93)
+    min_base_quality: int = Field(6, ge=0, le=93)
     mates_once: bool = True
     max_reads_per_start: int = Field(200, ge=1)
     min_indel_support: int = Field(2, ge=1)
+    min_indel_share: float = Field(0.05, ge=0, le=1)
 
 
 def classify(records: Records, end: Ints, filters: ReadFilters) -> Ints:

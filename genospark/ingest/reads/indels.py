@@ -1,21 +1,22 @@
-"""Indels of reads: left-aligned, so that equal ones meet at one position, then counted and ranked."""
+"""Indels of reads: left-aligned, so that equal ones meet at one position, then counted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genospark.core.pileup import UNKNOWN_BASE
 from genospark.ingest.reads.bases import CODES_OF_BAM
-from genospark.ingest.reads.candidates import RANKS, Candidates
+from genospark.ingest.reads.candidates import Alleles, joined
 from genospark.ingest.reads.cigars import ALIGNED, INDEL, Bools, Pieces
 from genospark.ingest.reads.filters import Hashes, mix
 from genospark.ingest.reads.mates import expand
 from genospark.ingest.reads.records import Ints, Records
-from genospark.ingest.reads.reference import LETTERS, Codes
+from genospark.ingest.reads.reference import Codes
 
-_LETTERS = np.frombuffer(LETTERS.encode(), np.uint8)
+REACH_BP = 100
+"""An indel in a repeat is shifted, and looked at, over so much of it beyond its read."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Indels:
         read: Number of the read in the batch.
         run: Number of the piece before it, the run it is anchored in.
         anchor: Position before the first deleted or inserted base, 0-based.
-        floor: First position of that run: no indel is shifted beyond what its read was aligned to.
+        floor: First position that it may be shifted to: reads that begin within a repeat speak of all of it.
         deleted: Deleted bases.
         inserted: Inserted bases.
         query: First inserted base in the read.
@@ -65,12 +66,14 @@ def find_indels(pieces: Pieces, first: int, stop: int) -> Indels:
     at = np.flatnonzero(pieces.kind[1:-1] == INDEL) + 1
     for side in (-1, 1):
         at = at[(pieces.read[at + side] == pieces.read[at]) & (pieces.kind[at + side] == ALIGNED)]
-    at = at[(pieces.start[at] > first) & (pieces.start[at - 1] < stop)]
+    floor = np.maximum(pieces.start[at - 1] - REACH_BP, 0)
+    wanted = (pieces.start[at] > first) & (floor < stop)
+    at, floor = at[wanted], floor[wanted]
     return Indels(
         read=pieces.read[at],
         run=at - 1,
         anchor=pieces.start[at] - 1,
-        floor=pieces.start[at - 1],
+        floor=floor,
         deleted=pieces.reference_bp[at],
         inserted=pieces.query_bp[at],
         query=pieces.query[at],
@@ -110,20 +113,42 @@ def left_align(indels: Indels, records: Records, reference: Codes, reference_sta
     )
 
 
-def rank_indels(indels: Indels, records: Records, reverse: Bools, reference: Codes, reference_start: int, min_support: int) -> Candidates:
-    """Count equal indels, and rank those of a position by their support.
+def propose(indels: Indels, records: Records, reference: Codes, reference_start: int) -> Alleles:
+    """The distinct alleles that left-aligned indels propose, by position.
 
-    Args:
-        indels: Left-aligned indels.
-        records: Their reads.
-        reverse: (reads,) whether a read is on the reverse strand.
-        reference: As in ``left_align``.
-        reference_start: As in ``left_align``.
-        min_support: Reads that a candidate needs.
-
-    Returns:
-        Candidates, by position and rank; of equal support, the shorter one and then the deletion comes first.
+    An insertion that nearly repeats the bases before or after it also proposes their exact repeat: within a repeat, aligners put a gap next
+    to an error of the sequencer, and the error into the gap.
     """
+    return joined([_distinct(indels, records), *_copies(indels, records, reference, reference_start)])
+
+
+def _copies(indels: Indels, records: Records, reference: Codes, reference_start: int) -> list[Alleles]:
+    """Repeats of the bases before and after insertions, where these differ from them, but in half of their bases at most."""
+    made = []
+    which = np.flatnonzero((indels.deleted == 0) & (indels.inserted > 1))
+    owner, place = expand(np.zeros(len(which), np.int64), indels.inserted[which])
+    shown = indels.bases(records, which[owner], place)
+    for back in (0, 1):
+        anchor = indels.anchor[which] - back * indels.inserted[which]
+        copied = reference[(anchor + 1 - reference_start)[owner] + place]
+        wrong = np.bincount(owner, copied != shown, len(which))
+        unknown = np.bincount(owner, copied == UNKNOWN_BASE, len(which)) > 0
+        near = (wrong > 0) & (2 * wrong <= indels.inserted[which]) & ~unknown
+        # A repeat of bases stands where their deletion would.
+        chosen = indels.take(which[near])
+        gone = replace(chosen, anchor=anchor[near], deleted=chosen.inserted, inserted=0 * chosen.inserted, turned=0 * chosen.turned)
+        gone = left_align(gone, records, reference, reference_start)
+        order = np.lexsort((gone.deleted, gone.anchor))
+        position, length = gone.anchor[order], gone.deleted[order]
+        first = np.flatnonzero((np.diff(position, prepend=-1) != 0) | (np.diff(length, prepend=-1) != 0))
+        position, length, support = position[first], length[first], np.diff(first, append=len(order))
+        places = zip((position + 1 - reference_start).tolist(), length.tolist(), strict=True)
+        made.append(Alleles(position, 0 * length, [reference[at : at + n] for at, n in places], support))
+    return made
+
+
+def _distinct(indels: Indels, records: Records) -> Alleles:
+    """The distinct ones among left-aligned indels; of one position, by deleted bases, inserted bases and their hash."""
     hashes = _hash_inserted(indels, records)
     order = np.lexsort((hashes, indels.inserted, indels.deleted, indels.anchor))
     new = np.zeros(len(order), bool)
@@ -131,37 +156,11 @@ def rank_indels(indels: Indels, records: Records, reverse: Bools, reference: Cod
     for values in (indels.anchor, indels.deleted, indels.inserted, hashes):
         new[1:] |= values[order][1:] != values[order][:-1]
     first = np.flatnonzero(new)
-    if not len(first):
-        return Candidates.none()
-    backward = np.add.reduceat(reverse[indels.read[order]].astype(np.int64), first)
-    support = np.diff(first, append=len(order))
-    enough = support >= min_support
-    which, support, backward = order[first][enough], support[enough], backward[enough]
-
+    which = order[first]
     chosen = indels.take(which)
-    ranked = np.lexsort((hashes[which], chosen.inserted, chosen.deleted + chosen.inserted, -support, chosen.anchor))
-    which, support, backward = which[ranked], support[ranked], backward[ranked]
-    anchor = indels.anchor[which]
-    rank = np.arange(len(anchor)) - np.searchsorted(anchor, anchor) + 1
-    top = rank <= RANKS
-    which, support, backward = which[top], support[top], backward[top]
-    chosen = indels.take(which)
-    reference_alleles, alternate_alleles = [], []
-    for number, (at, deleted, inserted) in enumerate(
-        zip((chosen.anchor - reference_start).tolist(), chosen.deleted.tolist(), chosen.inserted.tolist(), strict=True)
-    ):
-        text = _LETTERS[reference[at : at + deleted + 1]].tobytes().decode()
-        added = _LETTERS[chosen.bases(records, np.array([number]), np.arange(inserted))].tobytes().decode() if inserted else ""
-        reference_alleles.append(text)
-        alternate_alleles.append(text[0] + added)
-    return Candidates(
-        position=chosen.anchor,
-        rank=rank[top],
-        reference=np.array(reference_alleles, object),
-        alternate=np.array(alternate_alleles, object),
-        forward=support - backward,
-        reverse=backward,
-    )
+    owner, place = expand(np.zeros(len(which), np.int64), chosen.inserted)
+    inserted = np.split(chosen.bases(records, owner, place), np.cumsum(chosen.inserted)[:-1]) if len(which) else []
+    return Alleles(chosen.anchor, chosen.deleted, inserted, np.diff(first, append=len(order)))
 
 
 def _hash_inserted(indels: Indels, records: Records) -> Hashes:

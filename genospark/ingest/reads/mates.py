@@ -54,7 +54,7 @@ class Overlaps:
         lost = np.zeros(len(read), bool)
         read, position = read[inside], position[inside]
         first, second = self.scores[:, self._key(read, position)]
-        lost[inside] = np.where(self.second[read] == 1, first >= second, second > first)
+        lost[inside] = np.where(self.second[read] == 1, (first >= second) & (first >= 0), second > first)
         return lost
 
     def _key(self, read: Ints, position: Ints) -> Ints:

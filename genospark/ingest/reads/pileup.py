@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from genospark.core.pileup import CHANNELS, INDEX, UNKNOWN_BASE, WINDOW_BP
 from genospark.errors import InputError
+from genospark.ingest.reads import context
 from genospark.ingest.reads.candidates import Candidates
 from genospark.ingest.reads.channels import to_bytes
 from genospark.ingest.reads.cigars import read_cigars
@@ -17,6 +18,7 @@ from genospark.ingest.reads.evidence import Batch, gather
 from genospark.ingest.reads.filters import CROWDED, CROWDED_LOW, DROP_REASONS, KEPT, LOW_MAPPING_QUALITY, ReadFilters, classify
 from genospark.ingest.reads.header import read_alignment_header
 from genospark.ingest.reads.index import first_offset
+from genospark.ingest.reads.realign import MARGIN
 from genospark.ingest.reads.records import Records, RecordStream
 from genospark.ingest.reads.reference import Fasta, open_reference, reference_codes
 from genospark.ingest.reads.regions import Region
@@ -95,11 +97,15 @@ class _Piler:
         self.bases = self.of_reference = self.below = self.of_mates = 0
 
     def run(self, contig: int) -> Pileup:
-        codes = reference_codes(self.reference, self.region.contig_name, self.region.start, self.region.end)
-        self.tensor[:, INDEX["reference"]] = codes
-        offset = first_offset(self.region.path, contig, self.region.start)
+        codes = reference_codes(
+            self.reference, self.region.contig_name, self.region.start - context.MARGIN, self.region.end + context.MARGIN
+        )
+        offset = first_offset(self.region.path, contig, max(0, self.region.start - MARGIN))
         if offset is not None:
-            self._read(RecordStream(self.region.path, offset, contig, self.end))
+            self._read(RecordStream(self.region.path, offset, contig, self.end + MARGIN))
+        self.tensor[:, INDEX["reference"]] = codes[context.MARGIN : -context.MARGIN]
+        self.tensor[:, INDEX["homopolymer"]] = context.homopolymers(codes)
+        self.tensor[:, INDEX["repeat_unit"]], self.tensor[:, INDEX["repeat_length"]] = context.repeats(codes)
         return Pileup(
             region=self.region,
             tensor=self.tensor,
@@ -118,18 +124,18 @@ class _Piler:
             pieces, end = read_cigars(records)
             state = classify(records, end, self.filters)
             self._count(records, state, n_carried)
-            # All reads over the positions before the start of the last one are known.
-            known = self.end if stream.finished else min(self.end, int(records.start[-1]) if len(records) else done)
+            # All reads over the positions before the start of the last one are known; those near a position are needed too.
+            known = self.end if stream.finished else min(self.end, int(records.start[-1]) - MARGIN if len(records) else done)
             for start in range(done, known, SLICE_BP):
                 self._pile(Batch(records, pieces, end, state), start, min(start + SLICE_BP, known))
             done = max(done, known)
-            kept = np.flatnonzero((end > done) & ((state == KEPT) | (state == LOW_MAPPING_QUALITY)))
+            kept = np.flatnonzero((end > done - MARGIN) & ((state == KEPT) | (state == LOW_MAPPING_QUALITY)))
             data = memoryview(records.buffer.data)
             carried = b"".join(data[at:after] for at, after in zip(records.at[kept].tolist(), records.after[kept].tolist(), strict=True))
             n_carried = len(kept)
 
     def _count(self, records: Records, state: npt.NDArray[np.int64], n_carried: int) -> None:
-        new = records.start >= self.region.start
+        new = (records.start >= self.region.start) & (records.start < self.end)
         new[:n_carried] &= state[:n_carried] == CROWDED
         self.seen += int(np.count_nonzero(new[n_carried:]))
         reason = np.where(state == CROWDED_LOW, LOW_MAPPING_QUALITY, state)

@@ -14,7 +14,7 @@ from genospark.ingest.reads.header import BROKEN, inflate
 Ints = npt.NDArray[np.int64]
 BATCH_BYTES = 2 << 20
 """Inflated bytes read together: few enough that arrays of their bases stay near the processor."""
-PAD = 64
+PAD = 512
 """Zero bytes after the records, so that blocks of bytes can be read from any of their bytes on."""
 MISSING_QUALITY = 255
 

@@ -1,4 +1,4 @@
-"""The dictionary in Spark's terms, and rows held against it."""
+"""Columns of the dictionary as Spark has them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _types(schema: StructType) -> dict[str, str]:
 
 
 def conform(rows: DataFrame, entry: Table) -> DataFrame:
-    """Rows with a table's columns, in its types.
+    """A table's columns as they are stored.
 
     Raises:
-        TableError: There are others.
+        TableError: They are others than the dictionary's.
     """
     wanted, found = _types(spark_schema(entry)), _types(rows.schema)
     if set(wanted) != set(found):
