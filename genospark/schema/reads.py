@@ -101,7 +101,7 @@ VARIANT_CALLS = Table(
         Column(
             "phredLikelihoods",
             "array<int>",
-            "Phred-scaled likelihoods of 0, 1 and 2 copies, the best one 0, at most 255; null without a call, and for two alternate alleles",
+            "Phred-scaled likelihoods of 0, 1 and 2 copies, the best one 0, at most 255; null without a call and for two alternates",
             nullable=True,
         ),
         MODEL_VERSION,

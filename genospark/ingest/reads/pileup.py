@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from genospark.ingest.reads import context
 from genospark.ingest.reads.candidates import Candidates
 from genospark.ingest.reads.channels import to_bytes
 from genospark.ingest.reads.cigars import read_cigars
+from genospark.ingest.reads.cram import as_bam
 from genospark.ingest.reads.evidence import Batch, gather
 from genospark.ingest.reads.filters import CROWDED, CROWDED_LOW, DROP_REASONS, KEPT, LOW_MAPPING_QUALITY, ReadFilters, classify
-from genospark.ingest.reads.header import read_alignment_header
+from genospark.ingest.reads.header import bam_start, read_alignment_header
 from genospark.ingest.reads.index import first_offset
 from genospark.ingest.reads.realign import MARGIN
 from genospark.ingest.reads.records import Records, RecordStream
@@ -65,7 +67,7 @@ def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = Non
     records), those that overlap its last position, and the tensor.
 
     Args:
-        region: Region of an indexed BAM that is sorted by coordinate.
+        region: Region of an indexed BAM or CRAM that is sorted by coordinate.
         fasta: Reference the reads were aligned to, with a ``.fai`` index.
         filters: Which reads and bases count.
 
@@ -73,12 +75,20 @@ def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = Non
         InputError: The file, its index or the reference is damaged, absent, or does not fit the region.
     """
     filters = filters or ReadFilters()
-    contigs = read_alignment_header(region.path).contigs
+    header = read_alignment_header(region.path)
+    contigs = header.contigs
     if region.contig_name not in contigs:
         raise InputError(f"{region.path}: no contig {region.contig_name}", "plan regions from the header of this file")
     contig = list(contigs).index(region.contig_name)
-    with open_reference(fasta) as reference:
-        return _Piler(region, reference, filters, contigs[region.contig_name]).run(contig)
+    start, end = max(0, region.start - MARGIN), min(region.end, contigs[region.contig_name]) + MARGIN
+    with open_reference(fasta) as reference, ExitStack() as stack:
+        piler = _Piler(region, reference, filters, contigs[region.contig_name])
+        path, offset = region.path, None if header.is_cram else first_offset(region.path, contig, start)
+        if header.is_cram:
+            path = stack.enter_context(as_bam(region.path, str(fasta), region.contig_name, start, end))
+            offset = bam_start(path)
+        stream = None if offset is None else RecordStream(path, offset, contig, end)
+        return piler.run(stream)
 
 
 def windows(pileup: Pileup) -> npt.NDArray[np.uint8]:
@@ -92,17 +102,16 @@ class _Piler:
         self.end = min(region.end, contig_bp)
         self.tensor = np.zeros((region.end - region.start, len(CHANNELS)), np.uint8)
         self.candidates: list[Candidates] = []
+        around = (region.start - context.MARGIN, region.end + context.MARGIN)
+        self.codes = reference_codes(reference, region.contig_name, *around)
         self.seen = 0
         self.dropped = np.zeros(len(DROP_REASONS) + 1, np.int64)
         self.bases = self.of_reference = self.below = self.of_mates = 0
 
-    def run(self, contig: int) -> Pileup:
-        codes = reference_codes(
-            self.reference, self.region.contig_name, self.region.start - context.MARGIN, self.region.end + context.MARGIN
-        )
-        offset = first_offset(self.region.path, contig, max(0, self.region.start - MARGIN))
-        if offset is not None:
-            self._read(RecordStream(self.region.path, offset, contig, self.end + MARGIN))
+    def run(self, stream: RecordStream | None) -> Pileup:
+        if stream is not None:
+            self._read(stream)
+        codes = self.codes
         self.tensor[:, INDEX["reference"]] = codes[context.MARGIN : -context.MARGIN]
         self.tensor[:, INDEX["homopolymer"]] = context.homopolymers(codes)
         self.tensor[:, INDEX["repeat_unit"]], self.tensor[:, INDEX["repeat_length"]] = context.repeats(codes)
