@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from genospark.core.pileup import CHANNELS, INDEX, UNKNOWN_BASE, WINDOW_BP
 from genospark.errors import InputError
-from genospark.ingest.reads import context
+from genospark.ingest.reads import context, quality
 from genospark.ingest.reads.candidates import Candidates
 from genospark.ingest.reads.channels import to_bytes
 from genospark.ingest.reads.cigars import read_cigars
@@ -43,6 +44,8 @@ class Pileup:
         bases_of_reference: Those of them that are the reference's.
         bases_below_quality: Bases of kept reads below the least quality.
         bases_of_mates: Bases given up for those of the other read of the pair.
+        inserts: Pairs that begin in the region by the length of their template, see ``quality.insert_sizes``.
+        base_sums: What ``quality.base_sums`` counts.
     """
 
     region: Region
@@ -53,6 +56,8 @@ class Pileup:
     bases_of_reference: int
     bases_below_quality: int
     bases_of_mates: int
+    inserts: npt.NDArray[np.int64]
+    base_sums: dict[str, int]
 
     @property
     def mean_depth(self) -> float:
@@ -104,6 +109,8 @@ class _Piler:
         self.candidates: list[Candidates] = []
         around = (region.start - context.MARGIN, region.end + context.MARGIN)
         self.codes = reference_codes(reference, region.contig_name, *around)
+        self.inserts = np.zeros(quality.INSERT_BINS, np.int64)
+        self.base_sums: Counter[str] = Counter()
         self.seen = 0
         self.dropped = np.zeros(len(DROP_REASONS) + 1, np.int64)
         self.bases = self.of_reference = self.below = self.of_mates = 0
@@ -124,6 +131,8 @@ class _Piler:
             bases_of_reference=self.of_reference,
             bases_below_quality=self.below,
             bases_of_mates=self.of_mates,
+            inserts=self.inserts,
+            base_sums=dict(self.base_sums),
         )
 
     def _read(self, stream: RecordStream) -> None:
@@ -147,6 +156,9 @@ class _Piler:
         new = (records.start >= self.region.start) & (records.start < self.end)
         new[:n_carried] &= state[:n_carried] == CROWDED
         self.seen += int(np.count_nonzero(new[n_carried:]))
+        fresh = new & (state == KEPT)
+        fresh[:n_carried] = False
+        self.inserts += quality.insert_sizes(records, fresh)
         reason = np.where(state == CROWDED_LOW, LOW_MAPPING_QUALITY, state)
         self.dropped += np.bincount(reason[new], minlength=len(self.dropped))
 
@@ -154,6 +166,7 @@ class _Piler:
         evidence, below, of_mates = gather(batch, start, end, self.reference, self.region.contig_name, self.filters)
         self.tensor[start - self.region.start : end - self.region.start] = to_bytes(evidence, start)
         self.candidates.append(evidence.candidates)
+        self.base_sums.update(quality.base_sums(evidence))
         self.bases += int(evidence.bases.sum())
         known = np.flatnonzero(evidence.reference < UNKNOWN_BASE)
         self.of_reference += int(evidence.bases[known, :, evidence.reference[known]].sum())
