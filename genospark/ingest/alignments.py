@@ -156,12 +156,13 @@ def pile(spark: SparkSession, regions: list[Region], reference: str, filters: Re
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield _rows(regions[index], reference, filters)
+                yield rows_of(regions[index], reference, filters)
 
     return spark.range(0, len(regions), 1, numPartitions=len(regions)).mapInArrow(work, _ROWS)
 
 
-def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatch:
+def rows_of(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatch:
+    """The windows of a region, and in the first of them what became of its reads."""
     found = pile_up(region, reference, filters)
     tensors = windows(found)
     starts = range(region.start, region.end, WINDOW_BP)
