@@ -1,7 +1,7 @@
 """Speed and memory from reads to calls: windows beside a ``pysam.pileup`` loop, all of it beside freebayes, two executors beside one.
 
-``make bench-reads`` runs it; ``make peers`` installs ART, bwa, samtools and freebayes. Reads are of a simulated genome at 30x. Speeds are by
-CPU time of one core, so a busy machine matters little; only the executors' are by the clock.
+``make bench-reads`` runs it; ``make peers`` installs ART, bwa, samtools and freebayes. Reads are of a simulated genome at 30x.
+Speeds are by CPU time of one core, so a busy machine matters little; only the executors' are by the clock.
 """
 
 from __future__ import annotations
