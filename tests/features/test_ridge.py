@@ -74,8 +74,7 @@ def test_weights_are_those_of_a_regression_by_hand(cohort: Cohort, spark: SparkS
     labels = pd.DataFrame({"a": random.normal(size=len(people)), "b": random.integers(0, 2, len(people)).astype(float)})
     covariates = pd.DataFrame({"x": random.normal(size=len(people))})
     config = RidgeConfig(block_variants=BLOCK, people_blocks=PARTS, reduction_alphas=REDUCTION, regression_alphas=REGRESSION)
-    genotypes = cohort.warehouse.read("genotypes").where("start < 100000")
-    ridge = fit(genotypes, people, labels, covariates, config, 0.9, 10)
+    ridge = fit(cohort.warehouse.read("genotypes"), people, labels, covariates, config, 0.9, 10)
     sites = [Variant(*site, 0.0, 1.0, 1.0) for site in ridge.scores.sites]
     calls = match(cohort.warehouse, sites).rows.toPandas().set_index("sampleId").loc[people["sampleId"], "calls"]
     packed = np.stack([np.frombuffer(row, np.uint8) for row in calls])

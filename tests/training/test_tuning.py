@@ -108,5 +108,5 @@ def test_what_does_not_fit_is_said(cohort: Cohort, spark: SparkSession, tmp_path
     refused("no setting epoch\n.*did you mean epochs", training={"epoch": 3})
     with pytest.raises(ValueError, match="not below high"):
         TuneRiskConfig.model_validate({"warehouse": "w", "space": {"learning_rate": {"low": 1, "high": 1}}})
-    with pytest.raises(TableError, match="no table `trials` yet"):
+    with pytest.raises(TableError, match="no table `trials/risk` yet"):
         train(TrainRiskConfig(warehouse=str(cohort.path), tuned=True), spark)
