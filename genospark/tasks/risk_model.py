@@ -122,7 +122,7 @@ class RiskModel:
         network.set_weights(self.weights)
         places = ancestry(self.spec)
         used = np.flatnonzero(self.coefficients.any(axis=(0, 2)))
-        coefficients = np.moveaxis(self.coefficients[:, used], 1, 0).reshape(len(used), -1)
+        coefficients = np.moveaxis(self.coefficients[:, used], 1, 0).reshape(len(used), self.intercepts.size)
         members = int(self.shape["members"])
         # Vectors are widened for so many people at once.
         at_once = max(1, _WIDENED_BYTES // (4 * (len(self.spec.variants) + self.spec.n_measurements)))
