@@ -60,6 +60,9 @@ bench-scale: $(READY)  ## what a genotype costs of 1,000 to 100,000 people, into
 bench-variants: $(READY)  ## the shipped caller beside bcftools, freebayes and GATK, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
 
+bench-reads: $(READY)  ## speed and memory from reads to calls, into benchmarks/results
+	$(BIN)/python benchmarks/reads.py
+
 shipped-variants: $(READY)  ## train the variant caller that ships with the package (needs `make peers`)
 	$(BIN)/python benchmarks/shipped_variants.py
 
@@ -76,4 +79,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-risk bench-geuvadis bench-insight bench-ingest bench-scale bench-variants shipped-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-risk bench-geuvadis bench-insight bench-ingest bench-scale bench-variants shipped-variants peers docs lock bench-reads

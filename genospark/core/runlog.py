@@ -65,6 +65,10 @@ class Run:
         with step(f"{self.stage}: writing {name}"):
             self._wrote(self.warehouse.write(name, rows, self.run_id))
 
+    def write_small(self, name: str, columns: dict[str, list[Any]]) -> None:
+        """Replaces them by rows that the driver holds, of all columns but `runId`."""
+        self._wrote(self.warehouse.write_small(name, columns, self.run_id))
+
     def _wrote(self, written: Written) -> None:
         # What is written twice counts as it was written last.
         self.outputs = [*(entry for entry in self.outputs if entry.table != written.table), written]

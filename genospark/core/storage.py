@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from itertools import chain
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -17,7 +17,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from genospark.core import delta, ledger, paths, stores
+from genospark.core import delta, ledger, paths, small_tables, stores
 from genospark.core.columns import conform, spark_schema
 from genospark.core.environment import command
 from genospark.core.landing import Landing
@@ -25,7 +25,6 @@ from genospark.core.session import prepare
 from genospark.errors import TableError
 from genospark.schema import TABLES, Table, table
 
-_SMALL_ROWS = 1 << 16
 _BELOW = "below"
 """File in a warehouse's folder with the path of the one that it lies over."""
 
@@ -187,9 +186,7 @@ class Warehouse:
 
     def small(self, name: str, columns: list[str]) -> pd.DataFrame:
         """Columns of a table that the driver holds, which it reads itself: sooner than a job of Spark's begins."""
-        rows = chain.from_iterable(delta.batches(path, columns, _SMALL_ROWS) for path in self.live_files(name))
-        frames = [batch.to_pandas() for batch in rows]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        return small_tables.read(self.live_files(name), columns)
 
     def values(self, name: str, partition: str) -> list[str]:
         """What there is in a partition column of a table, by the names of its files."""
@@ -215,6 +212,11 @@ class Warehouse:
         writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*table(name).partitions)
         writer.parquet(stores.for_hadoop(folder))
         return self._publish(name, [str(path) for path in paths.place(folder).rglob("*.parquet")])
+
+    def write_small(self, name: str, columns: dict[str, list[Any]], run_id: str) -> Written:
+        """The same of rows that the driver holds, which it writes itself."""
+        path = small_tables.write(self._new_folder(name), to_arrow_schema(spark_schema(table(name))), columns, run_id)
+        return self._publish(name, [path])
 
     def landing(self, name: str, run_id: str) -> Landing:
         """A new folder for files of a table with one partition column, or of a part of one, that tasks write themselves."""

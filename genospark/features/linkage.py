@@ -54,7 +54,9 @@ def clumped(genotypes: DataFrame, columns: NDArray[np.int64], tested: pd.DataFra
     phenotypes = sorted(tested["phenotype"].unique())
     wide = tested.pivot(index=key, columns="phenotype", values="pvalue").reindex(columns=phenotypes)
     schema = f"{_KEY_DDL}, pValues array<double>"
-    rows = [(*index, values) for index, values in zip(wide.index, wide.to_numpy(float).tolist(), strict=True)]
+    rows = [
+        (contig, int(start), *alleles, p) for (contig, start, *alleles), p in zip(wide.index, wide.to_numpy(float).tolist(), strict=True)
+    ]
     candidates = genotypes.sparkSession.createDataFrame(rows, schema)
 
     def work(contig: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

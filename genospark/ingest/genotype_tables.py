@@ -157,11 +157,12 @@ def _publish(run: Run, config: GenotypesConfig, target: Target, landed: list[Lan
     warehouse = run.warehouse
     run.publish(target.genotypes, [path for entry in landed for path in entry.genotypes])
     people = [
-        (person, first * SAMPLE_BLOCK + place, config.batch)
+        (person, first * SAMPLE_BLOCK + place)
         for first, own in zip(target.first_blocks, sets.people, strict=True)
         for place, person in enumerate(own)
     ]
-    run.write(f"samples/{config.batch}", warehouse.spark.createDataFrame(people, "sampleId string, sampleIndex int, batch string"))
+    ids, places = [person for person, _ in people], [place for _, place in people]
+    run.write_small(f"samples/{config.batch}", {"sampleId": ids, "sampleIndex": places, "batch": [config.batch] * len(people)})
     others = withdrawal.parts_now(run, "genotypes", f"genotypes/{config.batch}")
     files = [[path for entry in landed if entry.sample_set == number for path in entry.variants] for number in range(len(sets.people))]
     if not others and len(sets.people) == 1:
