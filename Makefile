@@ -54,6 +54,9 @@ bench-ingest: $(READY)  ## time, memory and disk of ingest beside plink2, bcftoo
 bench-variants: $(READY)  ## the shipped caller beside bcftools, freebayes and GATK, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
 
+bench-reads: $(READY)  ## speed and memory from reads to calls, into benchmarks/results
+	$(BIN)/python benchmarks/reads.py
+
 shipped-variants: $(READY)  ## train the variant caller that ships with the package (needs `make peers`)
 	$(BIN)/python benchmarks/shipped_variants.py
 
@@ -70,4 +73,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-variants shipped-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-variants bench-reads shipped-variants peers docs lock

@@ -1,4 +1,4 @@
-"""Stage ``ingest-reads``: aligned reads (BAM) of many people to ``readWindows``, ``readQuality`` and ``referenceContigs``."""
+"""Stage ``ingest-reads``: aligned reads (BAM, CRAM) of many people to ``readWindows``, ``readQuality`` and ``referenceContigs``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
 
 from genospark.core.config import expand
 from genospark.core.pileup import WINDOW_BP
@@ -21,6 +20,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.people import People, run_about_people
+from genospark.ingest.read_quality import read_quality
 from genospark.ingest.reads import (
     AlignmentHeader,
     ReadFilters,
@@ -51,7 +51,7 @@ class IngestReadsConfig(BatchConfig):
     """Settings of ``ingest-reads``.
 
     Attributes:
-        inputs: BAM files, sorted and indexed, one person each; paths or globs.
+        inputs: BAM or CRAM files, sorted and indexed, one person each; paths or globs.
         reference: FASTA file that they were aligned to, with its index.
         regions: BED file of the regions to look at, widened to whole windows; everything where not given.
         region_bp: Positions that one Spark task looks at.
@@ -99,6 +99,8 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
     shown = {header.path: _renamed(header.path, header.sample_id, name) for header, name in zip(headers, named, strict=True)}
     headers = [replace(header, sample_id=name) for header, name in zip(headers, named, strict=True)]
     intervals = read_bed(bed[0]) if bed else None
+    if intervals == []:
+        raise InputError(f"{bed[0]}: names no region", "write BED: contig, 0-based start, exclusive end; or give no regions, for all of it")
     regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
     warehouse = Warehouse(spark, config.warehouse)
     read = {"reads": files, "reference": [reference], "regions": bed}
@@ -124,7 +126,7 @@ def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[
         write_batch(run, "readWindows", rows, config, ["sampleId", "contigName", "start"])
     written = run.outputs[-1]
     run.note(people=len(headers), windows=written.rows)
-    write_batch(run, "readQuality", _quality(run.warehouse.written(written)), config, ["sampleId"])
+    write_batch(run, "readQuality", read_quality(run.warehouse.written(written)), config, ["sampleId"])
     _check_bases(run, reference, headers)
     run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
 
@@ -154,12 +156,13 @@ def pile(spark: SparkSession, regions: list[Region], reference: str, filters: Re
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield _rows(regions[index], reference, filters)
+                yield rows_of(regions[index], reference, filters)
 
     return spark.range(0, len(regions), 1, numPartitions=len(regions)).mapInArrow(work, _ROWS)
 
 
-def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatch:
+def rows_of(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatch:
+    """The windows of a region, and in the first of them what became of its reads."""
     found = pile_up(region, reference, filters)
     tensors = windows(found)
     starts = range(region.start, region.end, WINDOW_BP)
@@ -168,7 +171,7 @@ def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatc
     for entry in zip(seen.position.tolist(), seen.rank.tolist(), seen.reference.tolist(), seen.alternate.tolist(), strict=True):
         indels[(entry[0] - region.start) // WINDOW_BP].append(entry)
     counts = {"reads": found.reads, "low": found.bases_below_quality, "mates": found.bases_of_mates, "bases": found.bases}
-    counts["matching"] = found.bases_of_reference
+    counts |= {"matching": found.bases_of_reference, "inserts": found.inserts.tolist(), **found.base_sums}
     n = len(starts)
     columns = [
         pa.array([region.sample_id] * n),
@@ -179,20 +182,3 @@ def _rows(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatc
         pa.array([json.dumps(counts | {"positions": len(found.tensor)}), *[None] * (n - 1)], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, ["sampleId", "contigName", "start", "pileup", "indels", "regionQuality"])
-
-
-def _quality(rows: DataFrame) -> DataFrame:
-    counts = "reads map<string, bigint>, low bigint, mates bigint, bases bigint, matching bigint, positions bigint"
-    parsed = f.from_json("regionQuality", counts).alias("q")
-    read = rows.where("regionQuality is not null").select("sampleId", parsed).select("sampleId", "q.*")
-    sums = read.groupBy("sampleId").agg(
-        f.sum(f.col("reads")["seen"]).alias("nReads"),
-        f.collect_list("reads").alias("reads"),
-        f.sum("low").alias("nLowQualityBases"),
-        f.sum("mates").alias("nOverlappingBases"),
-        (f.sum("bases") / f.sum("positions")).alias("meanDepth"),
-        (f.sum("matching") / f.sum("bases")).alias("referenceShare"),
-    )
-    keys = f.array_remove(f.map_keys(f.col("reads")[0]), "seen")
-    total = f.transform(keys, lambda key: f.aggregate("reads", f.lit(0).cast("bigint"), lambda acc, counted: acc + counted[key]))
-    return sums.withColumn("dropped", f.map_from_arrays(keys, total)).drop("reads")

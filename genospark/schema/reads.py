@@ -57,9 +57,22 @@ READ_QUALITY = Table(
         Column("nOverlappingBases", "bigint", "bases that the other read of the pair shows too, counted once"),
         Column("meanDepth", "double", "mean number of bases that count at a position"),
         Column("referenceShare", "double", "share of the bases that count that are the reference's; null without any", nullable=True),
+        Column(
+            "duplicateShare", "double", "share of the records with a place that are marked as duplicates; null without any", nullable=True
+        ),
+        Column("medianInsertBp", "int", "median length of the templates of proper pairs, to 10 bp; null without pairs", nullable=True),
+        Column(
+            "errorRate", "double", "share of other bases where the reference's are at least 80% of 8 or more; null without", nullable=True
+        ),
+        Column(
+            "contamination",
+            "double",
+            "estimated share of somebody else's reads, by reference bases at homozygous alternate sites; null below 20 of these",
+            nullable=True,
+        ),
         RUN_ID,
     ),
-    version=2,
+    version=3,
     stage="ingest-reads",
     parts="batch",
 )
@@ -101,7 +114,7 @@ VARIANT_CALLS = Table(
         Column(
             "phredLikelihoods",
             "array<int>",
-            "Phred-scaled likelihoods of 0, 1 and 2 copies, the best one 0, at most 255; null without a call, and for two alternate alleles",
+            "Phred-scaled likelihoods of 0, 1 and 2 copies, the best one 0, at most 255; null without a call and for two alternates",
             nullable=True,
         ),
         MODEL_VERSION,

@@ -39,8 +39,8 @@ def caller(settings: str) -> Callable[[Bundle], Predictor]:
     """Makes the function from windows to rows of ``CALLS``.
 
     Args:
-        settings: JSON of the contigs' lengths, the least depth, the least quality of a homozygous reference, and whether homozygous reference
-            positions are rows too, as blocks of alike quality.
+        settings: JSON of the contigs' lengths, the least depth, the least quality of a homozygous reference, and whether positions that
+            are homozygous reference are rows too, as blocks of alike quality.
     """
 
     def of_bundle(bundle: Bundle) -> Predictor:

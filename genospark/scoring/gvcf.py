@@ -1,4 +1,4 @@
-"""Calls of one sample as a gVCF: between its variants, blocks that say how sure and how deep homozygous reference is, or that there is no call."""
+"""Calls of one sample as a gVCF: variants, and between them blocks of homozygous reference and of what has no call."""
 
 from __future__ import annotations
 

@@ -114,6 +114,12 @@ def _without_likelihoods(rows: DataFrame) -> DataFrame:
     return rows.withColumn("phredLikelihoods", f.lit(None).cast("array<int>"))
 
 
+def _without_figures(rows: DataFrame) -> DataFrame:
+    """Version 2 knew neither of these; `ingest-reads` that is run again does."""
+    doubles = rows.withColumns({name: f.lit(None).cast("double") for name in ("duplicateShare", "errorRate", "contamination")})
+    return doubles.withColumn("medianInsertBp", f.lit(None).cast("int"))
+
+
 def _by_hudson(rows: DataFrame) -> DataFrame:
     """Version 1 knew one estimator."""
     return rows.withColumn("method", f.lit("hudson"))
@@ -128,6 +134,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("sampleQuality", 1): _without_summaries,
     ("populationFst", 1): _by_hudson,
     ("variantCalls", 1): _without_likelihoods,
+    ("readQuality", 2): _without_figures,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

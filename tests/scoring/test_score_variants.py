@@ -12,37 +12,68 @@ import pytest
 from pyspark.sql import SparkSession
 from support import Cohort
 
+from genospark.ingest.vcf.check import check_files
+from genospark.scoring.gvcf import write_gvcfs
 from genospark.scoring.vcf import write_vcf
 
 CALLS = (
     "sampleId string, contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>, "
-    "calls array<int>, conditionalQuality int, depth int, alleleDepths array<int>"
+    "calls array<int>, conditionalQuality int, depth int, alleleDepths array<int>, phredLikelihoods array<int>"
 )
 
 
 def test_a_vcf_of_several_people_derived_by_hand(spark: SparkSession, tmp_path: Path) -> None:
     rows = [
-        ("ann", "c1", 1999, 2000, "A", ["G"], [0, 1], 50, 30, [14, 16]),
-        ("bob", "c1", 1990, 2005, "", [], [-1, -1], None, None, None),
-        ("ann", "c1", 10, 13, "CTT", ["C"], [1, 1], 33, 20, [0, 20]),
-        ("cat", "c1", 10, 11, "C", ["CA"], [0, 1], 20, 25, [12, 9]),
-        ("cat", "c0", 5, 6, "T", ["A"], [0, 1], 99, 40, [20, 20]),
+        ("ann", "c1", 1999, 2000, "A", ["G"], [0, 1], 50, 30, [14, 16], [80, 0, 70]),
+        ("bob", "c1", 1990, 2005, "", [], [-1, -1], None, None, None, None),
+        ("ann", "c1", 10, 13, "CTT", ["C"], [1, 1], 33, 20, [0, 20], [255, 33, 0]),
+        ("cat", "c1", 10, 11, "C", ["CA"], [0, 1], 20, 25, [12, 9], None),
+        ("cat", "c0", 5, 6, "T", ["A"], [0, 1], 99, 40, [20, 20], [255, 0, 255]),
     ]
     path = tmp_path / "made.vcf.gz"
-    sites = write_vcf(path, spark.createDataFrame(rows, CALLS), ["ann", "bob", "cat"], {"c1": 3000, "c0": 1000}, "variants-x")
+    people, contigs = ["ann", "bob", "cat"], {"c1": 3000, "c0": 1000}
+    sites = write_vcf(path, spark.createDataFrame(rows, CALLS), people, contigs, "variants-x", {"bob": "Robert"})
     assert sites == 4
     with pysam.BGZFile(str(path)) as stream:
-        lines = [line.decode().split("\t") for line in stream if not line.startswith(b"#")]
+        text = [line.decode().split("\t") for line in stream if not line.startswith(b"##")]
+    assert text[0][9:] == ["ann", "Robert", "cat"]
+    lines = text[1:]
     assert [line[:5] for line in lines] == [
         ["c1", "11", ".", "C", "CA"],
         ["c1", "11", ".", "CTT", "C"],
         ["c1", "2000", ".", "A", "G"],
         ["c0", "6", ".", "T", "A"],
     ]
-    assert lines[0][9:] == ["0/0:.:.:.", "0/0:.:.:.", "0/1:20:25:12,9"]
-    assert lines[1][9:] == ["1/1:33:20:0,20", "0/0:.:.:.", "0/0:.:.:."]
-    assert lines[2][7:] == ["AC=1;AN=4", "GT:GQ:DP:AD", "0/1:50:30:14,16", "./.:.:.:.", "0/0:.:.:."]
+    assert lines[0][9:] == ["0/0:.:.:.:.", "0/0:.:.:.:.", "0/1:20:25:12,9:."]
+    assert lines[1][9:] == ["1/1:33:20:0,20:255,33,0", "0/0:.:.:.:.", "0/0:.:.:.:."]
+    assert lines[2][7:] == ["AC=1;AN=4", "GT:GQ:DP:AD:PL", "0/1:50:30:14,16:80,0,70", "./.:.:.:.:.", "0/0:.:.:.:."]
     assert pysam.bcftools.view("-H", "-r", "c0:6-6", str(path)).split("\t")[4] == "A"
+
+
+def test_a_gvcf_derived_by_hand(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        ("ann", "c1", 0, 9, "A", ["<*>"], [0, 0], 30, 12, None, None),
+        ("ann", "c1", 9, 11, "CT", ["C"], [0, 1], 41, 20, [9, 11], [60, 0, 55]),
+        ("ann", "c1", 11, 300_000, "G", ["<*>"], [0, 0], 50, 22, None, None),
+        ("ann", "c1", 300_000, 300_100, "T", [], [-1, -1], None, None, None, None),
+        ("ann", "c0", 5, 6, "T", ["A"], [1, 1], 99, 40, [0, 40], [255, 120, 0]),
+        ("bob", "c0", 0, 1000, "N", [], [-1, -1], None, None, None, None),
+    ]
+    contigs = {"c1": 300_100, "c0": 1000}
+    write_gvcfs(tmp_path, spark.createDataFrame(rows, CALLS), ["ann", "bob", "cat"], contigs, "variants-x", {"bob": "lab/7"})
+    files = {path.name for path in tmp_path.glob("*.gz")}
+    assert files == {"ann.g.vcf.gz", "lab_7.g.vcf.gz", "cat.g.vcf.gz"}
+    lines = [line.split("\t") for line in pysam.bcftools.view("-H", str(tmp_path / "ann.g.vcf.gz")).splitlines()]
+    assert [[*line[:2], *line[3:5], *line[7:]] for line in lines] == [
+        ["c1", "1", "A", "<*>", "END=9", "GT:GQ:MIN_DP", "0/0:30:12"],
+        ["c1", "10", "CT", "C", "AC=1;AN=2", "GT:GQ:DP:AD:PL", "0/1:41:20:9,11:60,0,55"],
+        ["c1", "12", "G", "<*>", "END=300000", "GT:GQ:MIN_DP", "0/0:50:22"],
+        ["c1", "300001", "T", "<*>", "END=300100", "GT", "./."],
+        ["c0", "6", "T", "A", "AC=2;AN=2", "GT:GQ:DP:AD:PL", "1/1:99:40:0,40:255,120,0"],
+    ]
+    assert pysam.bcftools.view("-H", "-r", "c1:300050-300060", str(tmp_path / "ann.g.vcf.gz")).split("\t")[1] == "300001"
+    assert check_files(sorted(map(str, tmp_path.glob("*.gz"))), 20) == 0
+    assert " 0 errors, 0 warnings" in capsys.readouterr().out
 
 
 def test_bcftools_reads_the_vcf_without_a_warning(cohort: Cohort) -> None:

@@ -47,7 +47,7 @@ class ReadFilters(Settings):
     min_mapping_quality: int = Field(20, ge=0, le=255)
     min_base_quality: int = Field(6, ge=0, le=93)
     mates_once: bool = True
-    max_reads_per_start: int = Field(200, ge=1)
+    max_reads_per_start: int = Field(50, ge=1)
     min_indel_support: int = Field(2, ge=1)
     min_indel_share: float = Field(0.05, ge=0, le=1)
 

@@ -1,4 +1,4 @@
-"""The header of a BAM: whose reads a file holds, on which contigs, and whether the file can be read by region."""
+"""The header of a BAM or CRAM: whose reads a file holds, on which contigs, and whether the file can be read by region."""
 
 from __future__ import annotations
 
@@ -10,44 +10,53 @@ from pathlib import Path
 from genospark.core.builds import prefix_hint
 from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
+from genospark.ingest.reads import cram
 from genospark.ingest.reads.index import find_index
 from genospark.ingest.reads.reference import reference_contigs
 from genospark.ingest.vcf import bgzf
 
 BROKEN = "copy or download the file again, or make it anew with `samtools sort`, and check it with `samtools quickcheck`"
-_NOT_BAM = "give a BAM file that is sorted and indexed (`samtools sort`, then `samtools index`)"
+_NOT_BAM = "give a BAM or CRAM file that is sorted and indexed (`samtools sort`, then `samtools index`)"
 _NAMED_CONTIGS = 5
 
 
 @dataclass(frozen=True)
 class AlignmentHeader:
-    """What the header of a BAM says.
+    """What the header of a BAM or CRAM says.
 
     Attributes:
         path: File.
         sample_id: The one sample (SM) of all read groups.
         contigs: Length of each contig in base pairs, in the order of the file.
-        first_read: Virtual offset of the first record.
+        first_read: Virtual offset of the first record; 0 in a CRAM.
+        is_cram: Whether the file is a CRAM.
     """
 
     path: str
     sample_id: str
     contigs: dict[str, int]
     first_read: int
+    is_cram: bool = False
 
 
 def read_alignment_header(path: str | Path) -> AlignmentHeader:
-    """Read and check the header of a BAM.
+    """Read and check the header of a BAM or CRAM.
 
     Raises:
-        InputError: The file is absent, no BAM, truncated, not sorted by coordinate, without an index, or of no or several samples.
+        InputError: The file is absent, neither of these, truncated, not sorted by coordinate, without an index, or of no or several
+            samples.
     """
     path = str(path)
-    text, contigs, first_read = _read(path)
-    try:
-        bgzf.check_end(path)
-    except InputError as error:
-        raise InputError(error.problem, BROKEN) from error
+    head = _head(path)
+    first_read = 0
+    if cram.is_cram(head):
+        text, contigs = cram.read_header(path)
+    else:
+        text, contigs, first_read = _read(path, head)
+        try:
+            bgzf.check_end(path)
+        except InputError as error:
+            raise InputError(error.problem, BROKEN) from error
     lines = [line.split("\t") for line in text.splitlines()]
     order = next((field[3:] for line in lines if line[0] == "@HD" for field in line if field.startswith("SO:")), "unknown")
     if order not in ("coordinate", "unknown"):
@@ -56,16 +65,24 @@ def read_alignment_header(path: str | Path) -> AlignmentHeader:
             "sort and index the file: `samtools sort -o sorted.bam FILE`, then `samtools index sorted.bam`",
         )
     sample_id = _sample_id(path, lines)
-    find_index(path)
-    return AlignmentHeader(path, sample_id, contigs, first_read)
+    if cram.is_cram(head):
+        cram.check_cram_index(path, len(contigs))
+    else:
+        find_index(path)
+    return AlignmentHeader(path, sample_id, contigs, first_read, cram.is_cram(head))
+
+
+def bam_start(path: str) -> int:
+    """Virtual offset of the first record of a BAM."""
+    return _read(path, _head(path))[2]
 
 
 def check_reference(header: AlignmentHeader, fasta: str | Path) -> None:
     """Check that the reads were aligned to a reference with the names and lengths of this one.
 
     Args:
-        header: Header of a BAM.
-        fasta: FASTA file with a ``.fai`` index; it may hold more contigs than the BAM.
+        header: Header of a BAM or CRAM.
+        fasta: FASTA file with a ``.fai`` index; it may hold more contigs than the file.
 
     Raises:
         InputError: A contig of the BAM is absent from the FASTA or has another length there, or the FASTA has no index.
@@ -95,17 +112,18 @@ def inflate(path: str, start: int) -> Iterator[tuple[int, bytes]]:
         raise InputError(error.problem, BROKEN) from error
 
 
-def _read(path: str) -> tuple[str, dict[str, int], int]:
-    """Text and contigs of a header, and the virtual offset after it."""
+def _head(path: str) -> bytes:
     try:
         with open_bytes(path) as file:
-            head = file.read(4096)
+            return file.read(4096)
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({reason(error)})", "check the path and its permissions") from error
-    if head.startswith(b"CRAM"):
-        raise InputError(f"{path}: a CRAM file, not a BAM file", "convert it: `samtools view -b -T reference.fa -o new.bam FILE`")
+
+
+def _read(path: str, head: bytes) -> tuple[str, dict[str, int], int]:
+    """Text and contigs of a header, and the virtual offset after it."""
     if bgzf.block_bytes(head) is None:
-        raise InputError(f"{path}: not a BAM file: no BGZF block begins at its first byte", _NOT_BAM)
+        raise InputError(f"{path}: neither a BAM nor a CRAM file: no BGZF block begins at its first byte", _NOT_BAM)
     data = bytearray()
     for offset, piece in inflate(path, 0):
         before = len(data)

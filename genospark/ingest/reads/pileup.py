@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +12,14 @@ import numpy.typing as npt
 
 from genospark.core.pileup import CHANNELS, INDEX, UNKNOWN_BASE, WINDOW_BP
 from genospark.errors import InputError
-from genospark.ingest.reads import context
+from genospark.ingest.reads import context, quality
 from genospark.ingest.reads.candidates import Candidates
 from genospark.ingest.reads.channels import to_bytes
 from genospark.ingest.reads.cigars import read_cigars
+from genospark.ingest.reads.cram import as_bam
 from genospark.ingest.reads.evidence import Batch, gather
 from genospark.ingest.reads.filters import CROWDED, CROWDED_LOW, DROP_REASONS, KEPT, LOW_MAPPING_QUALITY, ReadFilters, classify
-from genospark.ingest.reads.header import read_alignment_header
+from genospark.ingest.reads.header import bam_start, read_alignment_header
 from genospark.ingest.reads.index import first_offset
 from genospark.ingest.reads.realign import MARGIN
 from genospark.ingest.reads.records import Records, RecordStream
@@ -41,6 +44,8 @@ class Pileup:
         bases_of_reference: Those of them that are the reference's.
         bases_below_quality: Bases of kept reads below the least quality.
         bases_of_mates: Bases given up for those of the other read of the pair.
+        inserts: Pairs that begin in the region by the length of their template, see ``quality.insert_sizes``.
+        base_sums: What ``quality.base_sums`` counts.
     """
 
     region: Region
@@ -51,6 +56,8 @@ class Pileup:
     bases_of_reference: int
     bases_below_quality: int
     bases_of_mates: int
+    inserts: npt.NDArray[np.int64]
+    base_sums: dict[str, int]
 
     @property
     def mean_depth(self) -> float:
@@ -65,7 +72,7 @@ def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = Non
     records), those that overlap its last position, and the tensor.
 
     Args:
-        region: Region of an indexed BAM that is sorted by coordinate.
+        region: Region of an indexed BAM or CRAM that is sorted by coordinate.
         fasta: Reference the reads were aligned to, with a ``.fai`` index.
         filters: Which reads and bases count.
 
@@ -73,12 +80,20 @@ def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = Non
         InputError: The file, its index or the reference is damaged, absent, or does not fit the region.
     """
     filters = filters or ReadFilters()
-    contigs = read_alignment_header(region.path).contigs
+    header = read_alignment_header(region.path)
+    contigs = header.contigs
     if region.contig_name not in contigs:
         raise InputError(f"{region.path}: no contig {region.contig_name}", "plan regions from the header of this file")
     contig = list(contigs).index(region.contig_name)
-    with open_reference(fasta) as reference:
-        return _Piler(region, reference, filters, contigs[region.contig_name]).run(contig)
+    start, end = max(0, region.start - MARGIN), min(region.end, contigs[region.contig_name]) + MARGIN
+    with open_reference(fasta) as reference, ExitStack() as stack:
+        piler = _Piler(region, reference, filters, contigs[region.contig_name])
+        path, offset = region.path, None if header.is_cram else first_offset(region.path, contig, start)
+        if header.is_cram:
+            path = stack.enter_context(as_bam(region.path, str(fasta), region.contig_name, start, end))
+            offset = bam_start(path)
+        stream = None if offset is None else RecordStream(path, offset, contig, end)
+        return piler.run(stream)
 
 
 def windows(pileup: Pileup) -> npt.NDArray[np.uint8]:
@@ -92,17 +107,18 @@ class _Piler:
         self.end = min(region.end, contig_bp)
         self.tensor = np.zeros((region.end - region.start, len(CHANNELS)), np.uint8)
         self.candidates: list[Candidates] = []
+        around = (region.start - context.MARGIN, region.end + context.MARGIN)
+        self.codes = reference_codes(reference, region.contig_name, *around)
+        self.inserts = np.zeros(quality.INSERT_BINS, np.int64)
+        self.base_sums: Counter[str] = Counter()
         self.seen = 0
         self.dropped = np.zeros(len(DROP_REASONS) + 1, np.int64)
         self.bases = self.of_reference = self.below = self.of_mates = 0
 
-    def run(self, contig: int) -> Pileup:
-        codes = reference_codes(
-            self.reference, self.region.contig_name, self.region.start - context.MARGIN, self.region.end + context.MARGIN
-        )
-        offset = first_offset(self.region.path, contig, max(0, self.region.start - MARGIN))
-        if offset is not None:
-            self._read(RecordStream(self.region.path, offset, contig, self.end + MARGIN))
+    def run(self, stream: RecordStream | None) -> Pileup:
+        if stream is not None:
+            self._read(stream)
+        codes = self.codes
         self.tensor[:, INDEX["reference"]] = codes[context.MARGIN : -context.MARGIN]
         self.tensor[:, INDEX["homopolymer"]] = context.homopolymers(codes)
         self.tensor[:, INDEX["repeat_unit"]], self.tensor[:, INDEX["repeat_length"]] = context.repeats(codes)
@@ -115,6 +131,8 @@ class _Piler:
             bases_of_reference=self.of_reference,
             bases_below_quality=self.below,
             bases_of_mates=self.of_mates,
+            inserts=self.inserts,
+            base_sums=dict(self.base_sums),
         )
 
     def _read(self, stream: RecordStream) -> None:
@@ -138,6 +156,9 @@ class _Piler:
         new = (records.start >= self.region.start) & (records.start < self.end)
         new[:n_carried] &= state[:n_carried] == CROWDED
         self.seen += int(np.count_nonzero(new[n_carried:]))
+        fresh = new & (state == KEPT)
+        fresh[:n_carried] = False
+        self.inserts += quality.insert_sizes(records, fresh)
         reason = np.where(state == CROWDED_LOW, LOW_MAPPING_QUALITY, state)
         self.dropped += np.bincount(reason[new], minlength=len(self.dropped))
 
@@ -145,6 +166,7 @@ class _Piler:
         evidence, below, of_mates = gather(batch, start, end, self.reference, self.region.contig_name, self.filters)
         self.tensor[start - self.region.start : end - self.region.start] = to_bytes(evidence, start)
         self.candidates.append(evidence.candidates)
+        self.base_sums.update(quality.base_sums(evidence))
         self.bases += int(evidence.bases.sum())
         known = np.flatnonzero(evidence.reference < UNKNOWN_BASE)
         self.of_reference += int(evidence.bases[known, :, evidence.reference[known]].sum())

@@ -20,9 +20,9 @@ MISSING_QUALITY = 255
 
 _FIXED = np.dtype(
     {
-        "names": ["size", "contig", "start", "name_bytes", "mapping_quality", "n_ops", "flag", "n_bases"],
-        "formats": ["<u4", "<i4", "<i4", "u1", "u1", "<u2", "<u2", "<u4"],
-        "offsets": [0, 4, 8, 12, 13, 16, 18, 20],
+        "names": ["size", "contig", "start", "name_bytes", "mapping_quality", "n_ops", "flag", "n_bases", "template"],
+        "formats": ["<u4", "<i4", "<i4", "u1", "u1", "<u2", "<u2", "<u4", "<i4"],
+        "offsets": [0, 4, 8, 12, 13, 16, 18, 20, 32],
         "itemsize": 36,
     }
 )
@@ -49,6 +49,7 @@ class Records:
         bases: First byte of the bases, two in a byte.
         qualities: First byte of the base qualities.
         n_bases: Length of the read.
+        template_bp: Length of the template that the pair is of (TLEN); negative for the read that begins later.
     """
 
     path: str
@@ -65,6 +66,7 @@ class Records:
     bases: Ints
     qualities: Ints
     n_bases: Ints
+    template_bp: Ints
 
     def __len__(self) -> int:
         return len(self.at)
@@ -156,6 +158,7 @@ class RecordStream:
             bases=bases,
             qualities=qualities,
             n_bases=n_bases,
+            template_bp=fixed["template"].astype(np.int64),
         )
         _find_long_cigars(records)
         return records

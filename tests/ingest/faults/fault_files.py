@@ -61,6 +61,16 @@ def bam(
     return path
 
 
+def cram(folder: Path, index: bool = True) -> Path:
+    """The reads of ``bam``, and the reference that they were compressed with apart from what tests name."""
+    source, path = bam(folder), folder / "a.cram"
+    reference = fasta(folder / "compressed")
+    pysam.samtools.view("-C", "-T", str(reference), "-o", str(path), str(source), catch_stdout=False)
+    if index:
+        pysam.index(str(path))
+    return path
+
+
 def cut(path: Path, left_bytes: int) -> Path:
     path.write_bytes(path.read_bytes()[:-left_bytes])
     return path

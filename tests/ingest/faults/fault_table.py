@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pysam
 from fault_case import ENDS, Fault
-from fault_files import REFERENCE, bam, bgzipped, cut, fasta, flip, good, vcf, write
+from fault_files import REFERENCE, bam, bgzipped, cram, cut, fasta, flip, good, vcf, write
 from fault_formats import FORMATS
 
 
@@ -416,7 +416,7 @@ TABLES = [
 ]
 READS = [
     Fault("reads (BAM)", "cut short", _reads(lambda f: cut(bam(f), 40)), "the file is truncated"),
-    Fault("reads (BAM)", "an empty file", _reads(lambda f: write(f, "a.bam", "")), "not a BAM file"),
+    Fault("reads (BAM)", "an empty file", _reads(lambda f: write(f, "a.bam", "")), "neither a BAM nor a CRAM file"),
     Fault("reads (BAM)", "no index", _reads(_unindexed), "no index (a.bam.bai or a.bam.csi) beside it"),
     Fault("reads (BAM)", "the index of another or an earlier file", _reads(_stale(".bai")), "a.bam.bai: not the index of this BAM"),
     Fault(
@@ -432,6 +432,15 @@ READS = [
         "two files of a person",
         lambda f: ["ingest-reads", *_inputs([bam(f, "a.bam"), bam(f, "b.bam")]), "--set", f"reference={fasta(f)}"],
         "b.bam: reads of the same person as",
+    ),
+    Fault("reads (CRAM)", "cut short", _reads(lambda f: cut(cram(f), 40)), "the block that ends a CRAM is absent"),
+    Fault("reads (CRAM)", "no index", _reads(lambda f: cram(f, index=False)), "no index (a.cram.crai) beside it"),
+    Fault(
+        "reads (CRAM)",
+        "made with another reference",
+        _reads(cram, lambda f: fasta(f, bases=REFERENCE.translate(str.maketrans("ACGT", "CATG")))),
+        "cannot be decoded: the file is damaged, or of another reference",
+        slow=True,
     ),
     Fault(
         "reference (FASTA)",
@@ -463,6 +472,21 @@ READS = [
         "a line without positions",
         lambda f: [*_reads(bam)(f), "--set", f"regions={write(f, 'r.bed', '22 x y')}"],
         "line 1: not contig, start and end",
+    ),
+    Fault(
+        "regions (BED)", "no regions", lambda f: [*_reads(bam)(f), "--set", f"regions={write(f, 'r.bed', '')}"], "r.bed: names no region"
+    ),
+    Fault(
+        "regions (BED)",
+        "a region beyond its contig",
+        lambda f: [*_reads(bam)(f), "--set", f"regions={write(f, 'r.bed', '22 1990 2001')}"],
+        "22:1990-2001 (0-based, half-open) is not within the 2000 bp of the contig",
+    ),
+    Fault(
+        "regions (BED)",
+        "an empty region",
+        lambda f: [*_reads(bam)(f), "--set", f"regions={write(f, 'r.bed', '22 90 90')}"],
+        "22:90-90 (0-based, half-open) is not within the 2000 bp of the contig",
     ),
 ]
 OTHERS = [

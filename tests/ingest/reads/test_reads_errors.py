@@ -43,9 +43,9 @@ def test_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content, reason",
     [
-        (b"", "not a BAM"),
-        (b"@HD\tVN:1.6\n", "not a BAM"),
-        (b"CRAM\3\1", "CRAM"),
+        (b"", "neither a BAM nor a CRAM"),
+        (b"@HD\tVN:1.6\n", "neither a BAM nor a CRAM"),
+        (b"CRAM\3\1", "the block that ends a CRAM is absent"),
         (VCF, "not a BAM"),
     ],
     ids=["empty", "SAM", "CRAM", "VCF"],
