@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from pyspark.sql import SparkSession
 from support import Cohort
 
@@ -96,6 +97,7 @@ def test_weights_are_those_of_a_regression_by_hand(cohort: Cohort, spark: SparkS
     np.testing.assert_allclose(stranger, np.zeros((1, 2)))
 
 
+@pytest.mark.slow
 def test_scores_are_features_of_a_bundle(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     """Test people have in training what they are scored with; training people have not."""
     warehouse = str(tmp_path / "w")

@@ -70,7 +70,7 @@ def test_targets_of_all_kinds_are_trained_and_scored(above: tuple[Warehouse, pd.
     by_class = scores.groupby("disease")["class"].unique().map(sorted).to_dict()
     populations = sorted(row[0] for row in warehouse.read("populations").select("population").distinct().collect())
     assert by_class == {"common": ["case"], "ancestry": populations, "height": ["value"], "type": ["1", "2", "3"]}
-    assert scores.groupby(["sampleId", "disease"])["riskProbability"].sum().loc[:, "type"] == pytest.approx(1)
+    assert scores[scores["disease"] == "type"].groupby("sampleId")["riskProbability"].sum().to_numpy() == pytest.approx(1)
     tall = scores[scores["disease"] == "height"]
     assert tall["riskProbability"].isna().all()
     assert tall["predictedValue"].between(140, 200).all()

@@ -49,6 +49,7 @@ def _trials(spark: SparkSession, warehouse: str) -> pd.DataFrame:
     return Warehouse(spark, warehouse).read("trials").toPandas().sort_values("trial", ignore_index=True)
 
 
+@pytest.mark.slow
 def test_trials_go_on_after_a_crash_and_train_takes_the_best(warehouse: str, spark: SparkSession) -> None:
     tune(_config(warehouse, 3), spark)
     first = _trials(spark, warehouse)
