@@ -42,6 +42,9 @@ bench-first-light: $(READY)  ## AUC on fresh simulated people, into benchmarks/r
 bench-expression: $(READY)  ## R2 on held-out simulated families, r on yeast strains, into benchmarks/results
 	$(BIN)/python benchmarks/expression.py
 
+bench-risk: $(READY)  ## AUC and calibration on fresh simulated people beside simple models and an oracle, into benchmarks/results
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/risk.py
+
 bench-geuvadis: $(READY)  ## AUC on real genotypes and expression, diseases simulated on them, into benchmarks/results
 	$(BIN)/python benchmarks/geuvadis.py
 
@@ -50,6 +53,9 @@ bench-insight: $(READY)  ## gene function and regulatory network where the truth
 
 bench-ingest: $(READY)  ## time, memory and disk of ingest beside plink2, bcftools, Hail and bio2zarr, into benchmarks/results
 	$(BIN)/python benchmarks/ingest.py
+
+bench-scale: $(READY)  ## what a genotype costs of 1,000 to 100,000 people, into benchmarks/results
+	$(BIN)/python benchmarks/scale.py
 
 bench-variants: $(READY)  ## the shipped caller beside bcftools, freebayes and GATK, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
@@ -73,4 +79,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-geuvadis bench-insight bench-ingest bench-variants bench-reads shipped-variants peers docs lock
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-risk bench-geuvadis bench-insight bench-ingest bench-scale bench-variants shipped-variants peers docs lock bench-reads

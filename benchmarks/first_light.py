@@ -68,7 +68,7 @@ def null_aucs(spark: SparkSession, work: Path, seed: int) -> pd.DataFrame:
     metrics = (
         Warehouse(spark, str(cohort))
         .read("metrics")
-        .where("split = 'test'")
+        .where("split = 'test' and task = 'risk' and metric = 'AUC'")
         .selectExpr("target as disease", "replace(model, 'baseline', 'logistic') as model", "value as heldOut")
         .toPandas()
     )

@@ -62,7 +62,8 @@ def measured(spark: SparkSession, work: Path, splits: int) -> pd.DataFrame:
             features = config.stages["build-features risk"] | settings | {"seed": seed}
             run_stages(spark, config.model_copy(update={"stages": {"build-features risk": features, "train risk": {}}}))
             warehouse = Warehouse(spark, config.warehouse)
-            metrics = warehouse.read("metrics").where("split = 'test' and metric = 'AUC'").toPandas()
+            targets = warehouse.read("riskTargets").selectExpr("disease as target")
+            metrics = warehouse.read("metrics").where("split = 'test' and metric = 'AUC'").join(targets, "target").toPandas()
             found = metrics.pivot(index="target", columns="model", values="value")
             parts.append(found.assign(ceiling=ceilings(warehouse), way=way, seed=seed).rename_axis("disease").reset_index())
     return pd.concat(parts, ignore_index=True)

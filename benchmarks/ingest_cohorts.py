@@ -58,7 +58,7 @@ def bgzipped(path: Path) -> Iterator[BinaryIO]:
     subprocess.run(["tabix", "-p", "vcf", "-f", str(path)], check=True)
 
 
-def _header(people: int, contigs: dict[str, int], fields: list[str]) -> bytes:
+def header(people: int, contigs: dict[str, int], fields: list[str]) -> bytes:
     names = "\t".join(f"P{number:05d}" for number in range(people))
     lines = [
         "##fileformat=VCFv4.3",
@@ -76,19 +76,19 @@ def write_a(path: Path, people: int, sites: int) -> None:
     positions, drawn = alleles(people, min(sites, CONTIG_SITES))
     contigs = {f"chr{number + 1}": int(positions[-1]) + 2 for number in range(-(-sites // CONTIG_SITES))}
     with bgzipped(path) as out:
-        out.write(_header(people, contigs, ["GT"]))
+        out.write(header(people, contigs, ["GT"]))
         left = sites
         for contig in contigs:
             order = rng.permutation(people)
             for first in range(0, min(left, len(drawn)), 2000):
                 block = drawn[first : min(first + 2000, left)][:, order]
                 bases = _BASES[rng.integers(0, len(_BASES), len(block))].tolist()
-                for text, position, base in zip(_genotype_text(block, rng), positions[first:].tolist(), bases, strict=False):
+                for text, position, base in zip(genotype_text(block, rng), positions[first:].tolist(), bases, strict=False):
                     out.write(b"%s\t%d\t.\t%s\t.\tPASS\t.\tGT\t%s" % (contig.encode(), position + 1, base, text.tobytes()))
             left -= len(drawn)
 
 
-def _genotype_text(block: Bytes, rng: np.random.Generator) -> Bytes:
+def genotype_text(block: Bytes, rng: np.random.Generator) -> Bytes:
     """(sites, 4 * people) text."""
     text = np.full((*block.shape[:2], 4), ord("|"), np.uint8)
     text[..., 0], text[..., 2], text[..., 3] = block[..., 0] + ord("0"), block[..., 1] + ord("0"), ord("\t")
@@ -105,7 +105,7 @@ def write_b(path: Path, people: int, sites: int) -> None:
     pools = [_pool(copies, rng) for copies in range(3)]
     cells = [cell for pool in pools for cell in pool]
     with bgzipped(path) as out:
-        out.write(_header(people, {"chr1": int(positions[-1]) + 2}, list(_HEADER)))
+        out.write(header(people, {"chr1": int(positions[-1]) + 2}, list(_HEADER)))
         for position, site in zip(positions.tolist(), drawn, strict=True):
             which = site.sum(axis=1, dtype=np.int64) * _POOL + rng.integers(0, _POOL, people)
             base = _BASES[rng.integers(0, len(_BASES))]

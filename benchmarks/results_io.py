@@ -18,6 +18,13 @@ def row(figure: str, value: object, unit: str, goal: str, holds: bool | None, co
     return dict(zip(COLUMNS, (figure, value, unit, goal, holds, peers, command), strict=True))
 
 
+def update(name: str, start: str, rows: list[dict[str, Any]]) -> None:
+    """Writes rows in the place of those whose figure begins with `start`; others stay as an earlier run has left them."""
+    path = HERE / "results" / f"{name}.json"
+    before = json.loads(path.read_text()) if path.exists() else []
+    write(name, [*(entry for entry in before if not entry["figure"].startswith(start)), *rows])
+
+
 def write(name: str, rows: list[dict[str, Any]]) -> None:
     """Writes ``results/<name>.json`` and rebuilds ``RESULTS.md`` from all results."""
     (HERE / "results" / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")

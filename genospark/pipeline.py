@@ -98,9 +98,12 @@ def summarise(warehouse: Warehouse) -> None:
 def results(warehouse: Warehouse) -> list[list[object]]:
     """One row a task, target and metric of test examples: network and baseline side by side.
 
-    Where a task is measured over all its targets together, only that is shown; ``metrics`` has the rest.
+    Where a task is measured over all its targets together, only that is shown, and of risk one measure of everyone; ``metrics`` has
+    the rest.
     """
-    measured = warehouse.read("metrics").where("split = 'test' and model in ('network', 'baseline')").collect()
+    of_risk = "metric in ('AUC', 'R2', 'macro AUC') and target not like '%, population %' and target not like '%, sex %'"
+    shown = f"split = 'test' and model in ('network', 'baseline') and (task != 'risk' or {of_risk})"
+    measured = warehouse.read("metrics").where(shown).collect()
     models = {(m["task"], m["target"], m["metric"], m["model"]): m for m in measured}
     rows: list[list[object]] = []
     keys = {key[:3] for key in models}

@@ -82,10 +82,10 @@ STAGES = {
         ),
         Stage(
             "ingest-phenotypes",
-            "labels, traits, covariates, pedigree, populations -> tables of these names",
+            "labels, traits, covariates, pedigree, populations, splits -> tables of these names",
             "genospark.ingest.phenotypes:ingest_phenotypes",
             "IngestPhenotypesConfig",
-            f"[ROLE=]FILE with ROLE phenotypes (where none is given), traits, covariates, pedigree or populations{_FILES}",
+            f"[ROLE=]FILE with ROLE phenotypes (where none is given), traits, covariates, pedigree, populations or splits{_FILES}",
             options=_BATCH,
         ),
         Stage(
@@ -182,6 +182,28 @@ FORMATS = {
 }
 """Other doors to the tables of ``ingest-vcf``."""
 
+STUDIES = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "ingest-pgs",
+            "scoring files of the PGS Catalog -> pgsCatalog, pgsWeights",
+            "genospark.ingest.pgs:ingest_pgs",
+            "IngestPgsConfig",
+            f"scoring file{_FILES}",
+        ),
+        Stage("score pgs", "published scores and people -> pgsScores", "genospark.scoring.pgs:score", "ScorePgsConfig"),
+        Stage("tune risk", "riskExamples -> trials of settings of `train risk`", "genospark.training.tune_risk:tune", "TuneRiskConfig"),
+        Stage(
+            "evaluate risk",
+            "people -> evaluations, by nested cross-validation",
+            "genospark.training.evaluate_risk:evaluate",
+            "EvaluateRiskConfig",
+        ),
+    )
+}
+"""Stages that the demo leaves out."""
+
 UPKEEP = {
     stage.name: stage
     for stage in (
@@ -195,7 +217,7 @@ UPKEEP = {
         Stage("compact", "put small batches and files together", "genospark.upkeep.compact:compact", "CompactConfig"),
         Stage(
             "export",
-            "write tables as plain Parquet files, or genotypes as VCF or PLINK files",
+            "write tables as plain Parquet files, genotypes as VCF or PLINK files, or a risk model as scoring files",
             "genospark.upkeep.export:export",
             "ExportConfig",
             options=("out", "format", "crosswalk"),
@@ -205,7 +227,7 @@ UPKEEP = {
 }
 """What is done to a warehouse between the stages; also jobs."""
 
-EVERYTHING = STAGES | FORMATS | UPKEEP
+EVERYTHING = STAGES | FORMATS | STUDIES | UPKEEP
 """All that is a command and a job."""
 
 

@@ -32,13 +32,14 @@ SMALL: dict[str, dict[str, Any]] = {
         }
     },
     "build-features expression": {"panel": 8},
-    "train expression": {"epochs": 2, "network": {"hidden": [8]}},
+    # Two ranks each train risk and the variant caller; starting more takes longer than all else of so small a cohort.
+    "train expression": {"ranks": 1, "epochs": 2, "network": {"hidden": [8]}},
     "build-features risk": {"variants": 100, "expression": 30},
     "train risk": {"epochs": 3, "network": {"hidden": [8]}},
     "build-features variants": {"locus_bp": 8000},
     "train variants": {"epochs": 2, "network": {"units": 4}},
     "build-features function": {"components": 8, "min_genes": 1, "fractions": (0.5, 0.25, 0.25), "seed": 4},
-    "train function": {"epochs": 3, "network": {"hidden": [8]}},
+    "train function": {"ranks": 1, "epochs": 3, "network": {"hidden": [8]}},
     "infer-network": {"own": {"steps": 100}, "forest": {"trees": 10}},
 }
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from genospark.core import paths
 from genospark.core.calls import MISSING, NUMBERS, SAMPLE_BLOCK, Bytes, nothing, packed_rows, unpack
+from genospark.core.scans import over_files
+from genospark.core.storage import Warehouse
 
+_AT_ONCE = 512
+"""Rows, of which the first tells of most files."""
 KEY = ("contigName", "start", "referenceAllele", "alternateAllele")
 
 
@@ -27,11 +33,26 @@ def by_variant(genotypes: DataFrame) -> DataFrame:
     return genotypes.where("size(alternateAlleles) = 1").groupBy(*key).agg(blocks)
 
 
-def known(genotypes: DataFrame, columns: Iterable[str]) -> list[str]:
+def known(warehouse: Warehouse, columns: Iterable[str]) -> list[str]:
     """Those columns of ``genotypes`` of which something is known of somebody."""
     names = list(columns)
-    row = genotypes.agg(*(f.max(f.col(name).isNotNull()) for name in names)).collect()[0]
-    return [name for name, there in zip(names, row, strict=True) if there]
+
+    def work(_: int, files: list[str]) -> Iterator[pa.RecordBatch]:
+        found = known_in(files, names)
+        yield pa.RecordBatch.from_pydict({name: [name in found] for name in names})
+
+    rows = over_files(warehouse.spark, warehouse.live_files("genotypes"), work, ", ".join(f"{name} boolean" for name in names)).collect()
+    return [name for name in names if any(row[name] for row in rows)]
+
+
+def known_in(files: list[str], columns: Iterable[str]) -> list[str]:
+    """The same of some files; where nothing is known, next to nothing is stored."""
+    return [name for name in columns if any(_some(path, name) for path in files)]
+
+
+def _some(path: str, column: str) -> bool:
+    with paths.open_bytes(path) as stream:
+        return any(len(batch) > batch.column(0).null_count for batch in pq.ParquetFile(stream).iter_batches(_AT_ONCE, columns=[column]))
 
 
 def gather(blocks: pa.ListArray, columns: NDArray[np.int64]) -> Bytes:

@@ -69,6 +69,27 @@ def load(model: type[Config], path: Path | None, overrides: list[str], flags: di
         except yaml.YAMLError:
             raise ConfigError(f"--set {entry}: the value is not YAML", "quote it, for instance --set 'a.b=\"x: y\"'") from None
     values |= flags
+    return checked(model, values)
+
+
+def with_settings(config: Config, settings: dict[str, Any]) -> Config:
+    """A configuration with some settings replaced, each by its place, such as ``network.dropout``.
+
+    Raises:
+        ConfigError: There is no such setting, or a value does not fit.
+    """
+    values = config.model_dump(mode="json")
+    for key, value in settings.items():
+        _assign(values, key.split("."), value)
+    return checked(type(config), values)
+
+
+def checked(model: type[Config], values: dict[str, Any]) -> Config:
+    """A configuration made of values.
+
+    Raises:
+        ConfigError: A key or value does not fit.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import Schema
 from deltalake.transaction import AddAction, RemoveAction
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from genospark.core import ledger, paths, stores
 
@@ -61,11 +66,26 @@ def publish(location: str, files: list[str], columns: str, partitions: tuple[str
     return table.version(), rows
 
 
+def rows(spark: SparkSession, files: list[str], schema: StructType) -> DataFrame:
+    """Rows of a table's files.
+
+    Args:
+        spark: Session.
+        files: Parquet files, in folders of partitions.
+        schema: Columns of the table.
+    """
+    reader = spark.read.schema(schema)
+    parts = [
+        reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(for_reader, found)).select(schema.names)
+        for folder, found in by_folder(files).items()
+    ]
+    return reduce(DataFrame.unionByName, parts) if parts else spark.createDataFrame([], schema)
+
+
 def _added(name: str, path: Path, partitions: tuple[str, ...]) -> tuple[AddAction, int]:
     with paths.open_bytes(path) as file:
         footer = pq.read_metadata(file)
-    folders = [part.partition("=") for part in name.split("/")[:-1] if "=" in part]
-    values = {name: None if value == _NO_VALUE else unquote(value) for name, _, value in folders}
+    values = partition_values(name)
     stat = path.stat()
     action = AddAction(
         path=name,
@@ -76,6 +96,27 @@ def _added(name: str, path: Path, partitions: tuple[str, ...]) -> tuple[AddActio
         stats=json.dumps(_statistics(footer)),
     )
     return action, footer.num_rows
+
+
+def partition_values(path: str) -> dict[str, str | None]:
+    """What the folders of a file say of all its rows."""
+    folders = [part.partition("=") for part in path.split("/")[:-1] if "=" in part]
+    return {name: None if value == _NO_VALUE else unquote(value) for name, _, value in folders}
+
+
+def batches(path: str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Rows of a file as Arrow, for tasks to which the JVM has nothing to add.
+
+    Args:
+        path: Parquet file of a table.
+        columns: Its columns, those of partitions included.
+        rows: Of a batch, at most.
+    """
+    values = partition_values(path)
+    with paths.open_bytes(path) as stream:
+        for batch in pq.ParquetFile(stream).iter_batches(rows, columns=[name for name in columns if name not in values]):
+            found = {name: pa.repeat(pa.scalar(values[name], pa.string()), len(batch)) for name in columns if name in values}
+            yield pa.RecordBatch.from_pydict({name: found[name] if name in found else batch.column(name) for name in columns})
 
 
 def _statistics(footer: pq.FileMetaData) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from genospark.core import paths
 
-ROW_GROUP_BYTES = 32 << 20
+ROW_GROUP_BYTES = 8 << 20
 """Of Arrow's memory, from which rows of a file go to the disk."""
 _UPLOAD_BYTES = 16 << 20
 # As Spark escapes values in names of folders.
@@ -107,7 +107,7 @@ class Writer:
         value = "".join(f"%{ord(letter):02X}" if letter in _ESCAPED else letter for letter in name)
         path = f"{self.landing.folder}/{self.landing.partition}={value}/part-{self.number:06d}-{uuid4().hex}.parquet"
         self.files.append(path)
-        stream = self._stack.enter_context(_created(path))
+        stream = self._stack.enter_context(created(path))
         # Packed calls have no values that come again, and smallest ones tell nothing.
         plain = [
             f"{entry.name}.list.element" if pa.types.is_list(entry.type) else entry.name for entry in schema if entry.type != pa.binary()
@@ -116,7 +116,8 @@ class Writer:
         return cast(pq.ParquetWriter, self._stack.enter_context(writer))
 
 
-def _created(path: str) -> BinaryIO:
+def created(path: str) -> BinaryIO:
+    """A new file, in folders that are made for it."""
     if paths.is_url(path):
         files: Any = paths.file_system(path)
         return cast(BinaryIO, files.open(path, "wb", block_size=_UPLOAD_BYTES))
@@ -125,13 +126,13 @@ def _created(path: str) -> BinaryIO:
     return place.open("wb")
 
 
-def remove(landing: Landing, keep: set[str]) -> None:
-    """Removes what tasks wrote, but the files that are published."""
-    folder = paths.place(landing.folder)
+def remove(written: str, keep: set[str]) -> None:
+    """Removes what tasks wrote into a folder, but the files that are published."""
+    folder = paths.place(written)
     found = [path for path in folder.rglob("*.parquet") if str(path) not in keep]
     for path in found:
         path.unlink()
-    if not keep and not paths.is_url(landing.folder):
+    if not keep and not paths.is_url(written):
         for path in sorted(folder.rglob("*"), reverse=True):
             path.rmdir()
         if folder.is_dir():

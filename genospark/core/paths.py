@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,14 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)
+
+
+def remove(folder: str | Path) -> None:
+    """Removes a folder with all that is in it, where it is there."""
+    if not is_url(folder):
+        shutil.rmtree(place(folder), ignore_errors=not place(folder).exists())
+    elif file_system(folder).exists(str(folder)):
+        file_system(folder).rm(str(folder), recursive=True)
 
 
 @contextmanager

@@ -65,6 +65,10 @@ class Run:
         with step(f"{self.stage}: writing {name}"):
             self._wrote(self.warehouse.write(name, rows, self.run_id))
 
+    def write_small(self, name: str, columns: dict[str, list[Any]]) -> None:
+        """Replaces them by rows that the driver holds, of all columns but `runId`."""
+        self._wrote(self.warehouse.write_small(name, columns, self.run_id))
+
     def _wrote(self, written: Written) -> None:
         # What is written twice counts as it was written last.
         self.outputs = [*(entry for entry in self.outputs if entry.table != written.table), written]
@@ -76,7 +80,7 @@ class Run:
         try:
             yield found
         finally:
-            landing.remove(found, self._published.get(found.folder, set()))
+            landing.remove(found.folder, self._published.get(found.folder, set()))
 
     def publish(self, found: Landing, files: list[str]) -> None:
         """Replaces the rows of a table by files that tasks have written."""
@@ -206,8 +210,7 @@ def _file(path: Path) -> Input:
 
 
 def _parts(warehouse: Warehouse, name: str) -> list[Input]:
-    warehouse.read(name)
-    found = [(part, warehouse.committed()[part]) for part in warehouse.parts(name)]
+    found = [(part, warehouse.committed()[part]) for part in warehouse.needed(name)]
     return [Input(f"table {part} version {run['version']}", 0, f"{part}:{run['runId']}") for part, run in found]
 
 

@@ -6,22 +6,27 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 from deltalake.exceptions import DeltaError
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType, _parse_datatype_string
+from pyspark.sql.types import StructType
 
-from genospark.core import delta, ledger, paths, stores
+from genospark.core import delta, ledger, paths, small_tables, stores
+from genospark.core.columns import conform, spark_schema
 from genospark.core.environment import command
 from genospark.core.landing import Landing
 from genospark.core.session import prepare
 from genospark.errors import TableError
-from genospark.schema import TABLES, Column, Table, table
+from genospark.schema import TABLES, Table, table
+
+_BELOW = "below"
+"""File in a warehouse's folder with the path of the one that it lies over."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Warehouse:
     A stage's row in ``runs`` names the Delta versions that it wrote, and readers take exactly these: what an unfinished stage wrote is
     never seen. A table in parts is read whole by its name and one part by `name/part`, which is also how it is written.
 
+    A warehouse may lie over another (``lay_over``): what it has not itself is read from there, and what is written stays in it.
+
     Args:
         spark: Session.
         path: Folder on a disk that driver and executors share, or a URL that Hadoop, delta-rs and fsspec know.
@@ -54,6 +61,14 @@ class Warehouse:
             paths.check_reachable(self.path)
             prepare(spark, self.path)
         self._ledger = ledger.Ledger(self.path)
+        below = paths.place(self.path) / _BELOW
+        self._below: Warehouse | None = Warehouse(spark, below.read_text()) if below.exists() else None
+
+    @classmethod
+    def lay_over(cls, below: Warehouse, path: str) -> Warehouse:
+        """Makes a warehouse, or opens one that was made so, over another."""
+        paths.write_whole(paths.place(path) / _BELOW, below.path.encode())
+        return cls(below.spark, path)
 
     def location(self, name: str) -> str:
         return self._ledger.location(name)
@@ -63,8 +78,20 @@ class Warehouse:
         return paths.place(self.path) / "bundles"
 
     @cached_property
-    def _committed(self) -> dict[str, ledger.Run]:
+    def _own(self) -> dict[str, ledger.Run]:
         return self._ledger.committed()
+
+    @property
+    def _committed(self) -> dict[str, ledger.Run]:
+        return (self._below._committed if self._below else {}) | self._own
+
+    def holds(self, part: str) -> bool:
+        """Whether a part, or a table without parts, is committed here, and not only in the warehouse below."""
+        return part in self._own
+
+    def _stands(self, part: str) -> str:
+        """Where a committed part is."""
+        return self._below._stands(part) if self._below and part not in self._own else self.location(part)
 
     def committed(self) -> dict[str, ledger.Run]:
         """For every table, or part of one, the run that committed it last."""
@@ -93,11 +120,19 @@ class Warehouse:
             TableError: No run has written it.
         """
         if name == "runs":
-            return self._load(name, None)
-        parts = self.parts(name)
-        if not parts:
+            return self._load(self.location(name), None)
+        return self._together(self.needed(name))
+
+    def needed(self, name: str) -> list[str]:
+        """The committed parts of a table that has to be there, as ``parts`` names them.
+
+        Raises:
+            TableError: No run has written it, or an older version of the dictionary wrote one.
+        """
+        if not (parts := self.parts(name)):
             raise self._missing(name)
-        return self.read_parts(parts)
+        self._check_versions(parts)
+        return parts
 
     def _missing(self, name: str) -> TableError:
         return TableError(f"{self.path}: no table `{name}` yet", f"run the stage that writes it first (`{table(name).stage}`)")
@@ -108,35 +143,33 @@ class Warehouse:
         Raises:
             TableError: An older version of the dictionary wrote one.
         """
-        for part in parts:
-            found = ledger.schema_version(self.location(part), self._committed[part]["version"])
-            if found != table(part).version:
-                problem = f"{self.location(part)}: version {found} of the table; this program has version {table(part).version}"
-                raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
+        self._check_versions(parts)
+        return self._together(parts)
+
+    def _together(self, parts: list[str]) -> DataFrame:
         return reduce(DataFrame.unionByName, (self.read_as_is(part) for part in parts))
+
+    def _check_versions(self, parts: list[str]) -> None:
+        for part in parts:
+            found = ledger.schema_version(self._stands(part), self._committed[part]["version"])
+            if found != table(part).version:
+                problem = f"{self._stands(part)}: version {found} of the table; this program has version {table(part).version}"
+                raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
 
     def read_as_is(self, part: str) -> DataFrame:
         """The committed rows of a table or part, whichever version of the dictionary wrote them."""
-        return self._load(part, self._committed[part]["version"])
+        return self._load(self._stands(part), self._committed[part]["version"])
 
     def written(self, entry: Written) -> DataFrame:
         """What a run under way has written."""
-        return self._load(entry.table, entry.version)
+        return self._load(self.location(entry.table), entry.version)
 
-    def _load(self, name: str, version: int | None) -> DataFrame:
+    def _load(self, location: str, version: int | None) -> DataFrame:
         try:
-            schema = StructType.fromJson(json.loads(ledger.schema(self.location(name), version)))
-            return self._rows(ledger.live_files(self.location(name), version), schema)
+            schema = StructType.fromJson(json.loads(ledger.schema(location, version)))
+            return delta.rows(self.spark, ledger.live_files(location, version), schema)
         except (AnalysisException, DeltaError) as error:
-            raise TableError(f"{self.location(name)}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
-
-    def _rows(self, files: list[str], schema: StructType) -> DataFrame:
-        reader = self.spark.read.schema(schema)
-        parts = [
-            reader.option("basePath", stores.for_hadoop(folder)).parquet(*map(delta.for_reader, found)).select(schema.names)
-            for folder, found in delta.by_folder(files).items()
-        ]
-        return reduce(DataFrame.unionByName, parts) if parts else self.spark.createDataFrame([], schema)
+            raise TableError(f"{location}: cannot be read ({str(error).splitlines()[0]})", "check the warehouse") from None
 
     def files(self, name: str, **partition: str) -> list[str]:
         """URLs of the live Parquet files of a partition of a table, for instance with ``split="train"``.
@@ -144,11 +177,25 @@ class Warehouse:
         Raises:
             TableError: No run has written the table.
         """
+        return [path if paths.is_url(path) else f"file://{path}" for path in self.live_files(name, **partition)]
+
+    def live_files(self, name: str, **partition: str) -> list[str]:
+        """Paths of the same."""
+        found = [ledger.live_files(self._stands(part), self._committed[part]["version"], **partition) for part in self.needed(name)]
+        return sorted(path for files in found for path in files)
+
+    def small(self, name: str, columns: list[str]) -> pd.DataFrame:
+        """Columns of a table that the driver holds, which it reads itself: sooner than a job of Spark's begins."""
+        return small_tables.read(self.live_files(name), columns)
+
+    def values(self, name: str, partition: str) -> list[str]:
+        """What there is in a partition column of a table, by the names of its files."""
+        return sorted({str(delta.partition_values(path)[partition]) for path in self.live_files(name)})
+
+    def n_rows(self, name: str) -> int:
+        """Rows of a table, as the runs say that wrote it."""
         parts = self.parts(name)
-        if not parts:
-            raise self._missing(name)
-        found = [ledger.live_files(self.location(part), self._committed[part]["version"], **partition) for part in parts]
-        return sorted(path if paths.is_url(path) else f"file://{path}" for files in found for path in files)
+        return sum(output["rows"] for part in parts for output in self._committed[part]["outputs"] if output["table"] == part)
 
     def other_parts(self, part: str) -> list[str]:
         """The committed parts of the table of a part (`name/part`) but this one."""
@@ -160,11 +207,16 @@ class Warehouse:
         Raises:
             TableError: Columns differ from the dictionary's.
         """
-        rows = _conform(rows.withColumn("runId", f.lit(run_id)), table(name))
+        rows = conform(rows.withColumn("runId", f.lit(run_id)), table(name))
         folder = self._new_folder(name)
         writer = rows.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", False).partitionBy(*table(name).partitions)
         writer.parquet(stores.for_hadoop(folder))
         return self._publish(name, [str(path) for path in paths.place(folder).rglob("*.parquet")])
+
+    def write_small(self, name: str, columns: dict[str, list[Any]], run_id: str) -> Written:
+        """The same of rows that the driver holds, which it writes itself."""
+        path = small_tables.write(self._new_folder(name), to_arrow_schema(spark_schema(table(name))), columns, run_id)
+        return self._publish(name, [path])
 
     def landing(self, name: str, run_id: str) -> Landing:
         """A new folder for files of a table with one partition column, or of a part of one, that tasks write themselves."""
@@ -173,7 +225,7 @@ class Warehouse:
 
     def landed(self, landing: Landing, files: list[str]) -> DataFrame:
         """Rows of files that tasks have written."""
-        return self._rows(files, spark_schema(table(landing.name)))
+        return delta.rows(self.spark, files, spark_schema(table(landing.name)))
 
     def publish(self, landing: Landing, files: list[str]) -> Written:
         """Replaces the rows of a table or of a part by files that tasks have written. They are seen once the run is committed."""
@@ -199,7 +251,9 @@ class Warehouse:
 
     def refresh(self) -> None:
         """Looks anew which runs were committed."""
-        self.__dict__.pop("_committed", None)
+        self.__dict__.pop("_own", None)
+        if self._below:
+            self._below.refresh()
 
     def create_views(self) -> list[str]:
         """Makes every committed table a SQL view of its own name, and returns the names."""
@@ -212,32 +266,3 @@ class Warehouse:
     def _create(self, entry: Table, location: str) -> None:
         if not ledger.exists(location):
             ledger.create(location, spark_schema(entry).json(), list(entry.partitions), entry.version)
-
-
-def spark_schema(entry: Table) -> StructType:
-    """A table's columns as Spark types; needs a running session."""
-    schema = _parse_datatype_string(entry.ddl)
-    assert isinstance(schema, StructType)
-    return schema
-
-
-def _types(schema: StructType) -> dict[str, str]:
-    return {field.name: field.dataType.simpleString() for field in schema}
-
-
-def _conform(rows: DataFrame, entry: Table) -> DataFrame:
-    wanted, found = _types(spark_schema(entry)), _types(rows.schema)
-    if set(wanted) != set(found):
-        raise TableError(
-            f"`{entry.name}`: columns {sorted(set(wanted) ^ set(found))} differ from the dictionary",
-            "this is a mistake in genospark: please report it",
-        )
-    return rows.select(*(_given(column, entry).alias(column.name) for column in entry.columns))
-
-
-def _given(column: Column, entry: Table) -> SparkColumn:
-    """A column as it is stored; where it may not be null, a null fails the write."""
-    value = f.col(column.name).cast(column.type)
-    if column.nullable:
-        return value
-    return f.coalesce(value, f.raise_error(f"`{entry.name}`: {column.name} is null: this is a mistake in genospark").cast(column.type))

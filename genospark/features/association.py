@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -21,20 +22,21 @@ from genospark.features.dense import scatter, transformed
 _BATCH_BYTES = 16 << 20
 
 
-def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Logistic score test of each row of `values` with each disease, adjusted for covariates (regenie's, by Glow).
+def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame, most: int | None, p_value: float = 1.0) -> pd.DataFrame:
+    """Test of each row of `values` with each label, adjusted for covariates: logistic score test (regenie's) or linear regression, by Glow.
 
     Args:
         values: Rows that end with `mean`, `standardDeviation` and `values`, an array of one double per training person.
-        labels: Diseases as columns, training people as rows: 0, 1 or NaN.
+        labels: Labels as columns, training people as rows: 0, 1 or NaN for the logistic test, other numbers for the linear one.
         covariates: Standardised covariates of the same people, nothing missing and none a combination of others.
-        most: Rows to return for each disease.
+        most: Rows to return for each disease; all where not given.
+        p_value: Rows of larger ones are not returned.
 
     Returns:
         The other columns of `values`, `phenotype` and `pvalue`: for each disease its `most` features of smallest p-value.
     """
     # Imported here: it changes how PySpark makes NumPy literals.
-    from glow.gwas import logistic_regression
+    from glow.gwas import linear_regression, logistic_regression
 
     spark = values.sparkSession
     key = "spark.sql.execution.arrow.maxRecordsPerBatch"
@@ -44,13 +46,21 @@ def associate(values: DataFrame, labels: pd.DataFrame, covariates: pd.DataFrame,
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tested = logistic_regression(values, labels, covariates, correction="none", values_column="values")
+            is_case = labels.isin([0, 1]).where(labels.notna(), True).all()
+            kinds = []
+            if is_case.any():
+                by_cases = logistic_regression(values, labels.loc[:, is_case], covariates, correction="none", values_column="values")
+                kinds.append(by_cases.drop("chisq"))
+            if not is_case.all():
+                by_value = linear_regression(values, labels.loc[:, ~is_case], covariates, values_column="values")
+                kinds.append(by_value.select(*kinds[0].columns) if kinds else by_value.drop("effect", "stderror", "tvalue"))
+            tested = reduce(DataFrame.unionByName, kinds)
             # Rounded: the last bits depend on which variants share a batch. Equal ones (in full linkage) rank by key.
             key_columns = [name for name in values.columns if name not in ("mean", "standardDeviation", "values")]
             size = f.round(f.log10(f.greatest("pvalue", f.lit(1e-300))), 9)
             order = Window.partitionBy("phenotype").orderBy(size, *key_columns)
-            ranked = tested.where("not isnan(pvalue)").withColumn("place", f.row_number().over(order))
-            return ranked.where(f.col("place") <= most).drop("chisq").toPandas()
+            ranked = tested.where(~f.isnan("pvalue") & (f.col("pvalue") <= p_value)).withColumn("place", f.row_number().over(order))
+            return (ranked if most is None else ranked.where(f.col("place") <= most)).toPandas()
     finally:
         spark.conf.set(key, before or "10000")
 

@@ -16,7 +16,7 @@ from genospark.features.expression_config import BuildExpressionFeaturesConfig
 from genospark.features.expression_fit import fit
 from genospark.features.expression_specification import to_rows
 from genospark.features.expression_vectors import row_bytes, vectors
-from genospark.features.people import with_sides
+from genospark.features.people import family_tables, with_sides
 from genospark.features.split import SPLITS
 
 __all__ = ["BuildExpressionFeaturesConfig", "build_features"]
@@ -33,7 +33,7 @@ def build_features(config: BuildExpressionFeaturesConfig, spark: SparkSession) -
     """
     warehouse = Warehouse(spark, config.warehouse)
     variants = [] if config.variants == "none" else ["variants", "genotypes"]
-    optional = [name for name in ("genes", "pedigree") if warehouse.has(name)]
+    optional = [*(["genes"] if warehouse.has("genes") else []), *family_tables(warehouse)]
     tables = ["expression", "samples", *variants, *optional]
     return run_stage("build-features expression", config, warehouse, lambda run: _build(run, config), tables=tables)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -16,6 +16,7 @@ from genospark.errors import ConfigError
 from genospark.features.dense import scatter, transformed
 from genospark.features.matching import match
 from genospark.features.normalise import prepared
+from genospark.features.ridge_scores import Ridge, score_rows
 from genospark.models.neighbours import filled
 from genospark.models.spec import FeatureSpec
 
@@ -35,20 +36,21 @@ class Fused:
     turns_refused: int
 
 
-def fuse(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = False) -> Fused:
+def fuse(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = False, ridge: Ridge | None = None) -> Fused:
     """Makes the fused vectors.
 
     Args:
         warehouse: Its ``samples`` and ``genotypes`` are read, ``expression`` and ``covariates`` where they are there.
         spec: What to look for.
         predicted_expression: People of whom none of the expression features was measured get those that ``expressionPredictions`` has.
+        ridge: Tells training people by the models that were made without them.
 
     Raises:
         TableError: There are no genotypes, or an expression value does not fit the transform.
         ConfigError: Predicted expression cannot be normalised as the model wants it.
     """
     matched = match(warehouse, spec.variants)
-    measured = measurements(warehouse, spec, predicted_expression)
+    measured = measurements(warehouse, spec, predicted_expression, ridge)
     shares = ("expressionCoverage", "predictedExpressionShare")
     rows = (
         matched.rows.join(measured, "sampleId", "left")
@@ -65,14 +67,20 @@ def fuse(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = F
     return Fused(rows, matched.variants_found, matched.variants_turned, matched.turns_refused)
 
 
-def measurements(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = False) -> DataFrame | None:
+def measurements(
+    warehouse: Warehouse, spec: FeatureSpec, predicted_expression: bool = False, ridge: Ridge | None = None
+) -> DataFrame | None:
     """Standardised expression and covariates: sampleId, measurements (float32), expressionCoverage, predictedExpressionShare."""
     parts = _expression(warehouse, spec, predicted_expression) if spec.expression else []
-    if spec.covariates and warehouse.has("covariates"):
+    known = covariates(warehouse, {x.name for x in spec.covariates})
+    if spec.covariates and known:
         named = [(x.name, len(spec.expression) + index) for index, x in enumerate(spec.covariates)]
         wanted = warehouse.spark.createDataFrame(named, "covariate string, place int")
-        rows = warehouse.read("covariates").join(f.broadcast(wanted), "covariate")
+        rows = known.join(f.broadcast(wanted), "covariate")
         parts.append(rows.selectExpr("sampleId", "place", "covariateValue as value", "false as predicted"))
+    if spec.ridge:
+        scores = score_rows(warehouse, ridge or Ridge(spec.ridge), spec.n_measurements - len(spec.ridge.names))
+        parts.append(scores.withColumn("predicted", f.lit(False)))
     if not parts:
         return None
     grouped = reduce(DataFrame.unionByName, parts).groupBy("sampleId")
@@ -105,6 +113,16 @@ def measurements(warehouse: Warehouse, spec: FeatureSpec, predicted_expression: 
             )
 
     return lists.mapInArrow(work, "sampleId string, measurements binary, expressionCoverage double, predictedExpressionShare double")
+
+
+def covariates(warehouse: Warehouse, scores: Collection[str]) -> DataFrame | None:
+    """Covariates, and published scores of some ids: sampleId, covariate, covariateValue; None where there are neither."""
+    columns = ("sampleId", "covariate", "covariateValue")
+    parts = [warehouse.read("covariates").select(*columns)] if warehouse.has("covariates") else []
+    if scores and warehouse.has("pgsScores"):
+        published = warehouse.read("pgsScores").where(f.col("pgsId").isin(list(scores)))
+        parts.append(published.selectExpr("sampleId", "pgsId as covariate", "scoreSum as covariateValue"))
+    return reduce(DataFrame.unionByName, parts) if parts else None
 
 
 def _expression(warehouse: Warehouse, spec: FeatureSpec, predicted: bool) -> list[DataFrame]:

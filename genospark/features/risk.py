@@ -15,18 +15,24 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
-from genospark.features import normalise_rows
-from genospark.features.association import associate, expression_values, variant_values
-from genospark.features.fusion import fuse, measurements
+from genospark.features import normalise_rows, ridge_scores, targets
+from genospark.features.adjusting import adjusting, varying
+from genospark.features.association import associate, expression_values
+from genospark.features.fusion import covariates, fuse, measurements
+from genospark.features.linkage import LinkageConfig
 from genospark.features.normalise import bounded, prepared
 from genospark.features.normalise_config import NormaliseConfig
 from genospark.features.normalise_fit import fit
-from genospark.features.people import with_sides
-from genospark.features.selection import best
+from genospark.features.people import family_tables, with_sides
+from genospark.features.ridge_fit import RidgeConfig, with_scores
+from genospark.features.ridge_scores import Ridge
+from genospark.features.selection import best, best_variants
 from genospark.features.specification import to_rows
 from genospark.features.split import SPLITS
+from genospark.features.targets import TargetConfig
 from genospark.models.neighbours import nearest
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.targets import Target
 
 
 class BuildRiskFeaturesConfig(NormaliseConfig):
@@ -35,8 +41,13 @@ class BuildRiskFeaturesConfig(NormaliseConfig):
     Attributes:
         variants: Variant features to select.
         expression: Expression features to select.
+        targets: What is predicted; every disease of ``phenotypes`` where empty.
         fractions: Shares of train, validation and test families.
         seed: Of the split.
+        given_split: Batch of ``splits`` that says who is on which side, instead of the shares.
+        linkage: What is done about linked variants.
+        ridge: Scores by Glow's stacked ridge regression, a feature a target.
+        published: Scores of ``pgsScores``, by their ids, that are features as covariates are.
         min_call_rate: Least share of training people with a call at a variant.
         min_allele_count: Least copies of the rarer allele among training people.
         require_expression: Take only people with expression as examples.
@@ -45,8 +56,13 @@ class BuildRiskFeaturesConfig(NormaliseConfig):
 
     variants: int = Field(1000, ge=1)
     expression: int = Field(100, ge=0)
+    targets: list[TargetConfig] = []
     fractions: Fractions = (0.7, 0.15, 0.15)
     seed: int = 1
+    given_split: str | None = None
+    linkage: LinkageConfig = LinkageConfig()
+    ridge: RidgeConfig = RidgeConfig()
+    published: list[str] = []
     min_call_rate: float = Field(0.9, ge=0, le=1)
     min_allele_count: int = Field(10, ge=1)
     require_expression: bool = False
@@ -63,8 +79,9 @@ def build_features(config: BuildRiskFeaturesConfig, spark: SparkSession) -> str:
         TableError: A table is missing, no people are in common, or a disease has too few cases among the training people.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    optional = [name for name in ("expression", "covariates", "pedigree") if warehouse.has(name)]
-    tables = ["variants", "genotypes", "samples", "phenotypes", *optional]
+    optional = [name for name in ("expression", "covariates") if warehouse.has(name)]
+    given = [*(["pgsScores"] if config.published else []), *([f"splits/{config.given_split}"] if config.given_split else [])]
+    tables = ["variants", "genotypes", "samples", *targets.tables(config.targets), *optional, *family_tables(warehouse), *given]
     return run_stage("build-features risk", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 
@@ -74,12 +91,15 @@ class People:
 
     Attributes:
         table: sampleId, sampleIndex, familyId, split; sorted by sampleIndex.
-        labels: [people, diseases]: 0, 1 or NaN, with the same index as `table`.
+        targets: What is predicted, as training people have it.
+        labels, weights: [people, targets]: see ``Target``, with the same index as `table`.
         covariates: [people, covariates], NaN where not known.
     """
 
     table: pd.DataFrame
+    targets: tuple[Target, ...]
     labels: pd.DataFrame
+    weights: pd.DataFrame
     covariates: pd.DataFrame
 
     @property
@@ -92,18 +112,20 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     with step("build-features risk: splitting people"):
         people = _people(warehouse, config)
     run.note(**{f"{side} people": int((people.table["split"] == side).sum()) for side in SPLITS})
-    spec = _fit(run, people, config)
+    spec, ridge = _with_ridge(warehouse, _fit(run, people, config), people, config)
     run.note(variants=len(spec.variants), expression=len(spec.expression), covariates=len(spec.covariates))
     run.write("riskFeatures", to_rows(warehouse.spark, spec))
+    run.write("riskRidge", ridge_scores.to_rows(warehouse.spark, spec.ridge))
     run.write("expressionNormalisation/risk", normalise_rows.to_rows(warehouse, "risk", spec.normaliser))
-    prevalence = people.labels[people.training].mean()
-    targets = [(index, name, float(prevalence[name])) for index, name in enumerate(spec.diseases)]
-    run.write("riskTargets", warehouse.spark.createDataFrame(targets, "targetIndex int, disease string, trainingPrevalence double"))
-    fused = fuse(warehouse, spec).rows.drop("expressionCoverage", "predictedExpressionShare")
-    known = people.table[["sampleId", "familyId", "split"]].assign(labels=[row.tobytes() for row in people.labels.to_numpy("<f4")])
-    labelled = fused.join(
-        warehouse.spark.createDataFrame(known, "sampleId string, familyId string, split string, labels binary"), "sampleId"
+    run.write("riskTargets", targets.to_rows(warehouse.spark, spec.targets))
+    fused = fuse(warehouse, spec, ridge=ridge).rows.drop("expressionCoverage", "predictedExpressionShare")
+    known = people.table[["sampleId", "familyId", "split"]].assign(
+        labels=[row.tobytes() for row in people.labels.to_numpy("<f4")],
+        weights=[row.tobytes() for row in people.weights.to_numpy("<f4")],
+        draw=targets.draws(people.table["familyId"]),
     )
+    columns = "sampleId string, familyId string, split string, labels binary, weights binary, draw binary"
+    labelled = fused.join(warehouse.spark.createDataFrame(known, columns), "sampleId")
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
     with bounded(warehouse.spark, spec.normaliser):
         run.write("riskExamples", spread)
@@ -115,29 +137,28 @@ def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:
         samples = samples.join(warehouse.read("expression").select("sampleId").distinct(), "sampleId")
     table: pd.DataFrame = samples.toPandas()
     table = table.sort_values("sampleIndex").set_index("sampleId", drop=False)
-    labels = _wide(warehouse.read("phenotypes"), "disease", "label")
-    common = table.index.intersection(labels.index, sort=False)
+    asked = targets.asked(warehouse, config.targets)
+    common = table.index.intersection(asked.values.index, sort=False)
     if common.empty:
         raise TableError(
-            f"{warehouse.path}: none of the {len(labels)} people with labels is among the {len(table)} with genotypes",
+            f"{warehouse.path}: none of the {len(asked.values)} people with labels is among the {len(table)} with genotypes",
             "check that the VCF and the phenotype file name people the same way",
         )
-    table, labels = table.loc[common], labels.loc[common]
-    table = with_sides(warehouse, table, config.fractions, config.seed)
-    covariates = pd.DataFrame(index=common)
-    if warehouse.has("covariates"):
-        covariates = _wide(warehouse.read("covariates"), "covariate", "covariateValue").reindex(common)
-    return People(table, labels, covariates)
+    table = table.loc[common]
+    table = with_sides(warehouse, table, config.fractions, config.seed, given=config.given_split)
+    found, labels, weights = asked.fitted(common, table["split"] == "train")
+    return People(table, found, labels, weights, _covariates(warehouse, config).reindex(common))
 
 
-def independent(covariates: pd.DataFrame) -> list[str]:
-    """The covariates that are no linear combination of those before them and a constant: a regression can adjust for these."""
-    kept: list[str] = []
-    for name in covariates:
-        design = np.column_stack([np.ones(len(covariates)), covariates[[*kept, name]]])
-        if np.linalg.matrix_rank(design, tol=1e-6 * len(design) ** 0.5) == design.shape[1]:
-            kept.append(str(name))
-    return kept
+def _covariates(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> pd.DataFrame:
+    """Covariates, and the published scores that are chosen, of everyone who has some."""
+    known = covariates(warehouse, set(config.published))
+    found = pd.DataFrame() if known is None else _wide(known, "covariate", "covariateValue")
+    if missing := [name for name in config.published if name not in found]:
+        raise TableError(
+            f"{warehouse.path}: no score {missing[0]} in `pgsScores`", "run `score pgs` on it first, or leave it out of `published`"
+        )
+    return found
 
 
 def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
@@ -148,25 +169,21 @@ def _wide(rows: DataFrame, name: str, value: str) -> pd.DataFrame:
 def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSpec:
     warehouse = run.warehouse
     training = people.table[people.training]
-    labels = people.labels[people.training]
-    for disease in labels:
-        cases = int(labels[disease].sum())
-        if min(cases, int(labels[disease].notna().sum()) - cases) < 2:
-            raise TableError(f"{disease}: fewer than 2 cases or controls among the training people", "leave the disease out")
+    labels = targets.contrasts(people.targets, people.labels[people.training])
     raw = people.covariates[people.training]
     means, deviations = raw.mean(), raw.std(ddof=0)
-    varying = [str(name) for name in raw if deviations[name] > 1e-8 * max(1.0, abs(means[name]))]
-    filled = ((raw - means) / deviations)[varying].fillna(0.0)
-    adjusting = independent(filled)
-    if len(adjusting) < raw.shape[1]:
-        run.note(covariates_not_adjusted_for=sorted(set(map(str, raw)) - set(adjusting)))
-    filled = filled[adjusting]
+    kept = varying(raw)
+    filled = adjusting(raw)
+    if filled.shape[1] < raw.shape[1]:
+        run.note(covariates_not_adjusted_for=sorted(set(map(str, raw)) - set(filled)))
     with step("build-features risk: association of variants (glow.gwas)"):
         columns = training["sampleIndex"].to_numpy(np.int64)
-        values = variant_values(warehouse.read("genotypes"), columns, config.min_call_rate, config.min_allele_count)
-        variants = best(associate(values, labels, filled, config.variants), config.variants)
+        limits = config.min_call_rate, config.min_allele_count
+        variants = best_variants(warehouse.read("genotypes"), columns, labels, filled, config.variants, config.linkage, *limits)
     if variants.empty:
-        raise TableError("no variant varies enough among the training people", "lower min_allele_count or min_call_rate")
+        raise TableError(
+            "no variant varies enough among the training people", "lower min_allele_count or min_call_rate, or raise linkage.p_value"
+        )
     expression, normaliser = pd.DataFrame(), None
     if warehouse.has("expression") and config.expression:
         with step("build-features risk: association of expression (glow.gwas)"):
@@ -187,12 +204,25 @@ def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSp
     spec = FeatureSpec(
         tuple(Variant(*row) for row in variants.itertuples(index=False)),
         tuple(Expression(*row) for row in expression.itertuples(index=False)),
-        tuple(Covariate(name, float(means[name]), float(deviations[name])) for name in varying),
+        tuple(Covariate(name, float(means[name]), float(deviations[name])) for name in kept),
         config.expression_transform,
-        tuple(str(name) for name in labels),
+        people.targets,
         normaliser.restricted(set(expression[list(expression)[:3]].itertuples(index=False, name=None))) if normaliser else None,
     )
     return _with_neighbours(warehouse, spec, training, config) if config.expression_filling == "knn" and spec.expression else spec
+
+
+def _with_ridge(
+    warehouse: Warehouse, spec: FeatureSpec, people: People, config: BuildRiskFeaturesConfig
+) -> tuple[FeatureSpec, Ridge | None]:
+    """The specification with ridge scores, where they are wanted."""
+    if not config.ridge.use:
+        return spec, None
+    training, labels, known = (part[people.training] for part in (people.table, people.labels, people.covariates))
+    with step("build-features risk: stacked ridge regression (glow.wgr)"):
+        limits = config.min_call_rate, config.min_allele_count
+        contrasts = targets.contrasts(people.targets, labels)
+        return with_scores(warehouse, spec, training, contrasts, adjusting(known), config.ridge, *limits)
 
 
 def _with_neighbours(warehouse: Warehouse, spec: FeatureSpec, training: pd.DataFrame, config: BuildRiskFeaturesConfig) -> FeatureSpec:

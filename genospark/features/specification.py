@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from genospark.core.storage import Warehouse
+from genospark.features import ridge_scores
 from genospark.features.normalise_rows import from_table
+from genospark.models.ridge import PREFIX
 from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.targets import Target
 
 KINDS: dict[str, type[Variant | Expression | Covariate]] = {"variant": Variant, "expression": Expression, "covariate": Covariate}
 
@@ -46,8 +49,17 @@ def from_tables(warehouse: Warehouse) -> FeatureSpec:
         return tuple(KINDS[kind](*(_value(row[name]) for name in names)) for row in rows if row["kind"] == kind)
 
     transform = next((row["transform"] for row in rows if row["kind"] == "expression"), "none")
-    diseases = tuple(row["disease"] for row in targets)
-    return FeatureSpec(of("variant"), of("expression"), of("covariate"), transform, diseases, from_table(warehouse, "risk"))
+    covariates = of("covariate")
+    ridge = ridge_scores.from_table(warehouse, [entry.name for entry in covariates if entry.name.startswith(PREFIX)])
+    found = tuple(map(_target, targets))
+    return FeatureSpec(of("variant"), of("expression"), covariates, transform, found, from_table(warehouse, "risk"), ridge)
+
+
+def _target(row: Row) -> Target:
+    mean = row["trainingPrevalence"] if row["kind"] == "binary" else row["mean"]
+    deviation = row["standardDeviation"]
+    scale = (0.0 if mean is None else mean, 1.0 if deviation is None else deviation)
+    return Target(row["disease"], row["kind"], tuple(row["classes"]), *scale, row["populationPrevalence"])
 
 
 def _value(found: Any) -> Any:

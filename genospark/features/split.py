@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,12 @@ from scipy.sparse.csgraph import connected_components
 SPLITS = ("train", "validation", "test")
 
 
-def families_of(pedigree: pd.DataFrame) -> pd.Series[str]:
-    """The family of each person: everyone who is linked by a family's name, a father or a mother.
+def families_of(pedigree: pd.DataFrame, relatives: pd.DataFrame | None = None) -> pd.Series[str]:
+    """The family of each person: everyone who is linked by a family's name, a father or a mother, or by being related.
 
     Args:
         pedigree: sampleId, familyId, fatherId, motherId; missing where not known.
+        relatives: Pairs of people, sampleId and relativeId, who are related whatever the pedigree says.
 
     Returns:
         Name of the family (its first member's), indexed by sampleId; parents who have no row of their own are in it too.
@@ -25,7 +27,11 @@ def families_of(pedigree: pd.DataFrame) -> pd.Series[str]:
         pd.DataFrame({"one": pedigree["sampleId"], "other": mark + pedigree[name]}).dropna()
         for name, mark in (("sampleId", "person "), ("familyId", "family "), ("fatherId", "person "), ("motherId", "person "))
     ]
+    if relatives is not None:
+        edges.append(pd.DataFrame({"one": relatives["sampleId"], "other": "person " + relatives["relativeId"]}))
     links = pd.concat(edges)
+    if links.empty:
+        return pd.Series(dtype=object)
     codes, names = pd.factorize(pd.concat(["person " + links["one"], links["other"]]), sort=True)
     one, other = codes[: len(links)], codes[len(links) :]
     graph = coo_matrix((np.ones(len(links)), (one, other)), (len(names), len(names)))
@@ -87,6 +93,37 @@ def folds_of(families: pd.Series[str], fold: int, folds: int, seed: int) -> pd.S
     place = {family: int(_uniform(f"{seed}:{family}") * folds) for family in families.unique()}
     side = {fold: "test", (fold + 1) % folds: "validation"}
     return families.map(lambda family: side.get(place[family], "train"))
+
+
+def stratified(families: pd.Series[str], strata: pd.Series[str], folds: int, seed: int) -> pd.Series[int]:
+    """Folds of about the same shares of each stratum, with families kept together (scikit-learn's ``StratifiedGroupKFold``).
+
+    Args:
+        families: Family of each person.
+        strata: Stratum of each person, such as the labels of all diseases, with the same index.
+        folds: Number of folds.
+        seed: Another seed, other folds.
+
+    Returns:
+        Fold of each person, from 0.
+
+    Raises:
+        ValueError: There are fewer families than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if families.nunique() < folds:
+        raise ValueError(f"{families.nunique()} families for {folds} folds")
+    ordered = families.sort_index()
+    codes, groups = pd.factorize(strata[ordered.index], sort=True)[0], pd.factorize(ordered, sort=True)[0]
+    found = pd.Series(0, ordered.index)
+    with warnings.catch_warnings():
+        # Some strata have fewer people than there are folds.
+        warnings.simplefilter("ignore", UserWarning)
+        dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(codes, codes, groups)
+        for fold, (_, mine) in enumerate(dealt):
+            found.iloc[mine] = fold
+    return found[families.index]
 
 
 def _uniform(text: str) -> float:

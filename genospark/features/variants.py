@@ -19,7 +19,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features.builds import check_shared
 from genospark.features.genotype_labels import label
-from genospark.features.people import with_families
+from genospark.features.people import family_tables, with_families
 from genospark.features.split import SPLITS, dealt
 
 _TRUTH = "sampleId string, contigName string, start bigint, referenceAllele string, alternateAllele string, copies int"
@@ -56,7 +56,7 @@ def build_features(config: BuildVariantFeaturesConfig, spark: SparkSession) -> s
         TableError: A table is missing, fewer than three families have both reads and genotypes, or these are on other contigs.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    tables = ["readWindows", "genotypes", "samples", *(["pedigree"] if warehouse.has("pedigree") else [])]
+    tables = ["readWindows", "genotypes", "samples", *family_tables(warehouse)]
     return run_stage("build-features variants", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from genospark.errors import InputError
 from genospark.ingest.sample_sheet import KEYS, SampleSheet
-from genospark.ingest.tabular import Blocks, numbers, read_blocks, refuse_again, require, unique
+from genospark.ingest.table_checks import numbers, refuse_again, require, unique
+from genospark.ingest.tabular import Blocks, read_blocks
 
 Block = tuple[pd.DataFrame, list[str], NDArray[np.float64]]
 """sampleId, cellType and state (columns of the first), genes, and values [people, genes], NaN where missing."""

@@ -15,7 +15,9 @@ from genospark.errors import BadRecord, ConfigError, InputError, RecordError
 from genospark.ingest.annotation import lines_of, read_annotation
 from genospark.ingest.quarantine import IngestConfig, Rejects
 from genospark.ingest.roles import by_role
-from genospark.ingest.tabular import read_table, read_text, refuse_rows, require
+from genospark.ingest.table_checks import refuse_rows, require
+from genospark.ingest.tabular import read_table
+from genospark.ingest.text_files import read_text
 
 ROLES = ("genes", "terms", "regulators")
 GENE_ROWS = (

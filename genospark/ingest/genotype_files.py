@@ -5,11 +5,13 @@ Each engine reads one format and knows no Spark; what becomes of the rows is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
+from genospark.core.paths import place
 from genospark.ingest import bcf, bgen, plink, vcf
 from genospark.ingest.vcf import Findings
 
@@ -75,6 +77,16 @@ for _header, _piece, _plan, _parse in (
 ):
     _ENGINES[_header] = _ENGINES[_piece] = _Engine(_plan, _parse)
 HeaderOf = TypeVar("HeaderOf", bound=Header)
+
+
+_TASKS_PER_CORE, _LEAST_BYTES, _MOST_BYTES = 4, 4 << 20, 64 << 20
+"""A task costs about a tenth of a second by itself, and the last ones of a job should not keep other cores waiting long."""
+
+
+def piece_bytes(files: Sequence[Path], cores: int) -> int:
+    """Stored bytes of a piece, so that each core gets a few of them."""
+    each = sum(place(path).stat().st_size for path in files) // (_TASKS_PER_CORE * cores)
+    return min(max(each + 1, _LEAST_BYTES), _MOST_BYTES)
 
 
 def plan(header: Header, target_bytes: int) -> list[Piece]:

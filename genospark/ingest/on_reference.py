@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from genospark.errors import InputError
+from genospark.core.config import expand
+from genospark.errors import ConfigError, InputError
+from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.reads.reference import Fasta, open_reference
 from genospark.ingest.vcf.faults import SHOWN, BadLine, Findings
 from genospark.ingest.vcf.full.left_align import aligned
@@ -46,6 +48,26 @@ class OnReference:
                 if wrong.any():
                     batch = _without(batch, wrong, path, findings, quarantine)
                 yield aligned(batch, reference) if self.normalise else batch
+
+
+def on_reference(fasta: str | None, normalise: bool) -> OnReference | None:
+    """What is done with a reference, where there is one.
+
+    Args:
+        fasta: Path or glob of a FASTA file.
+        normalise: As in ``OnReference``.
+
+    Raises:
+        ConfigError: Variants are to be normalised without one.
+        InputError: It is not there, or not indexed.
+    """
+    if fasta is None:
+        if normalise:
+            raise ConfigError("normalise without a reference", "name the FASTA file with --set reference=PATH")
+        return None
+    path = str(expand([fasta])[0])
+    check_fasta_index(path)
+    return OnReference(path, normalise)
 
 
 def _without(batch: pa.RecordBatch, wrong: NDArray[np.bool_], path: str, findings: Findings, quarantine: bool) -> pa.RecordBatch:

@@ -1,4 +1,4 @@
-"""Stage ``ingest-phenotypes``: labels, traits, covariates, pedigree and populations to tables of these names."""
+"""Stage ``ingest-phenotypes``: labels, traits, covariates, pedigree, populations and splits to tables of these names."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.people import People, run_about_people
 from genospark.ingest.quarantine import Rejects
 from genospark.ingest.roles import by_role
-from genospark.ingest.tabular import numbers, read_table, read_text, refuse_values, require, unique
+from genospark.ingest.table_checks import numbers, refuse_values, require, unique
+from genospark.ingest.tabular import read_table
+from genospark.ingest.text_files import read_text
 from genospark.schema import table
 
-ROLES = ("phenotypes", "traits", "covariates", "pedigree", "populations")
+ROLES = ("phenotypes", "traits", "covariates", "pedigree", "populations", "splits")
 # How the first column of a pedigree with a header may be called, where no # says that it is one.
 _FAMILY_NAMES = (b"fid", b"familyid", b"family_id", b"family")
 PED_SCHEMA = "sampleId string, familyId string, fatherId string, motherId string, sex tinyint"
@@ -47,18 +49,20 @@ class IngestPhenotypesConfig(BatchConfig):
 
     Attributes:
         inputs: ``role=path`` entries; the role is one of `ROLES`, and phenotypes where none is given.
-        sample_column: Column of the person in phenotype, trait, covariate and population files.
-        population_column: Column of the population in these last.
+        sample_column: Column of the person in all files but pedigrees.
+        population_column: Column of the population in files of populations.
+        split_column: Column of the side, or fold, in files of splits.
         targets: Diseases made from columns of the phenotype file; where empty, every column but the person is one, of 0, 1 and NA.
     """
 
     sample_column: str = "sampleId"
     population_column: str = "population"
+    split_column: str = "split"
     targets: dict[str, Target] = {}
 
 
 def ingest_phenotypes(config: IngestPhenotypesConfig, spark: SparkSession) -> str:
-    """Reads what is given of labels, traits, covariates, pedigree and populations; tables of roles that are not given stay as they are.
+    """Reads what is given of each role; tables of roles that are not given stay as they are.
 
     Returns:
         The run's id.
@@ -92,9 +96,10 @@ def _ingest(run: Run, config: IngestPhenotypesConfig, roles: dict[str, list[Path
     if "pedigree" in roles:
         pedigree = read("pedigree", ["sampleId"], read_pedigree)
         written.append(("pedigree", pedigree, PED_SCHEMA))
-    if "populations" in roles:
-        populations = read("populations", ["sampleId"], lambda path, without: read_populations(path, config, without))
-        written.append(("populations", populations, "sampleId string, population string"))
+    for role, name, column in (("populations", "population", config.population_column), ("splits", "split", config.split_column)):
+        if role in roles:
+            words = read(role, ["sampleId"], partial(read_words, columns=[config.sample_column, column], name=name))
+            written.append((role, words, f"sampleId string, {name} string"))
     for name, frame, schema in written:
         write_named(run, config, name, frame, schema, people)
     rejects.publish(run)
@@ -190,18 +195,17 @@ def read_numbers(path: Path, without: frozenset[int], column: str, name: str) ->
     return _long(wide, frame[column], name, f"{name}Value")
 
 
-def read_populations(path: Path, config: IngestPhenotypesConfig, without: frozenset[int] = frozenset()) -> pd.DataFrame:
-    """Known populations: columns sampleId, population; the lines of some numbers are left out.
+def read_words(path: Path, without: frozenset[int], columns: list[str], name: str) -> pd.DataFrame:
+    """Known words of a table, such as populations, without the lines of some numbers: columns sampleId and `name`.
 
     Raises:
         InputError: A column is missing.
         RecordError: A person is missing or stands twice.
     """
     frame = read_table(path, without=without)
-    require(frame, [config.sample_column, config.population_column], path)
-    unique(frame, [config.sample_column], path)
-    known = frame[[config.sample_column, config.population_column]].dropna()
-    return known.set_axis(["sampleId", "population"], axis=1)
+    require(frame, columns, path)
+    unique(frame, columns[:1], path)
+    return frame[columns].dropna().set_axis(["sampleId", name], axis=1)
 
 
 def read_pedigree(path: Path, without: frozenset[int] = frozenset()) -> pd.DataFrame:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from genospark.errors import InputError
-from genospark.ingest.tabular import read_table, require, unique
+from genospark.ingest.table_checks import require, unique
+from genospark.ingest.tabular import read_table
 
 KEYS = ["sampleId", "cellType", "state"]
 

@@ -14,7 +14,7 @@ from genospark.errors import InputError
 from genospark.ingest.bcf import BcfHeader
 from genospark.ingest.genotype_files import Header
 from genospark.ingest.vcf import VcfHeader
-from genospark.ingest.vcf.index import find_index
+from genospark.ingest.vcf.index import RecordIndex, find_index
 from genospark.ingest.vcf.regions import Interval, Regions, parse_region
 
 _POSITION = re.compile("^[0-9]{1,15}$")
@@ -75,8 +75,9 @@ def within(headers: Sequence[Variants], regions: list[str] | Path, by_index: boo
         by_index: As of ``Regions``.
 
     Raises:
-        InputError: A region is none, or no file has its contig.
+        InputError: A region is none, no file has its contig, or an index is damaged or of another file.
     """
+    headers = [replace(header, index=_index(header)) if isinstance(header, VcfHeader) else header for header in headers]
     known = [_contigs(header) for header in headers]
     contigs = {name for names in known for name in names or ()}
     intervals = read_bed(regions) if isinstance(regions, Path) else [parse_region(text, contigs) for text in regions]
@@ -111,12 +112,15 @@ def _check(named: Iterable[str], there: Collection[str]) -> None:
         raise InputError(f"regions: no file has the contig {', '.join(absent[:_SHOWN])}{prefix_hint(absent, there)}", f"name one of {some}")
 
 
+def _index(header: VcfHeader) -> RecordIndex | None:
+    return find_index(header.path) if header.compression == "bgzf" else None
+
+
 def _contigs(header: Variants) -> set[str] | None:
     """Contigs of a file; None where only its records tell."""
     names = set(header.contigs)
     if isinstance(header, VcfHeader):
-        index = find_index(header.path) if header.compression == "bgzf" else None
-        return names.union(index.names if index else ()) or None
+        return names.union(header.index.names if header.index else ()) or None
     return names
 
 

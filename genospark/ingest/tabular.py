@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -17,73 +15,11 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from genospark.errors import BadRecord, InputError, RecordError
-from genospark.ingest.quoting import fields, last_record_end, record_lines
+from genospark.ingest.quoting import fields, record_lines
+from genospark.ingest.text_files import decompressed, is_csv, records
 
 MISSING = ["NA", "NaN", "nan", "", "."]
-SHOWN = 200
-"""Characters of a value in messages and in ``quarantine``."""
-_MARK = b"\xef\xbb\xbf"
-# Text that is parsed at once: its values take some fifty times as much on the way.
-_BLOCK_BYTES = 8 << 20
 _Made = TypeVar("_Made")
-
-
-def is_csv(path: Path) -> bool:
-    """Whether commas separate the columns."""
-    return ".csv" in path.suffixes
-
-
-def read_text(path: Path) -> bytes:
-    """The decompressed content of a plain or gzipped file; lines end with a line feed.
-
-    Raises:
-        InputError: It cannot be read, is damaged, or is empty.
-    """
-    return b"".join(_decompressed(path))
-
-
-def _decompressed(path: Path) -> Iterator[bytes]:
-    """The content of a plain or gzipped file in pieces, without a byte order mark and carriage returns."""
-    empty, first, held = True, True, b""
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if packed else raw
-            while piece := stream.read(_BLOCK_BYTES):
-                piece = held + (piece.removeprefix(_MARK) if first else piece)
-                empty, first = empty and not piece.strip(), False
-                # The parser ends lines at a carriage return, too: counting them has to agree.
-                held = b"\r" if piece.endswith(b"\r") else b""
-                piece = piece.removesuffix(held)
-                yield piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in piece else piece
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({error})", "check the path and its permissions, or write the file again") from None
-    if empty:
-        raise InputError(f"{path}: is empty", "check that the file was written completely")
-    if held:
-        yield b"\n"
-
-
-def records(path: Path, pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Whole records in blocks, with the line that each block begins at; empty lines at the end of the file are left out.
-
-    Args:
-        path: Decides what a record is.
-        pieces: The file's text.
-    """
-    line, text = 1, b""
-    for piece in pieces:
-        text += piece
-        whole = text[: last_record_end(text) if is_csv(path) else text.rfind(b"\n") + 1].rstrip(b"\n")
-        if whole:
-            # Empty lines wait for what follows them.
-            end = len(whole) + 1
-            yield line, text[:end]
-            line, text = line + text.count(b"\n", 0, end), text[end:]
-    text = text.rstrip(b"\n")
-    if text:
-        yield line, text + b"\n"
 
 
 @dataclass(frozen=True)
@@ -169,7 +105,7 @@ def read_blocks(path: Path, pieces: Iterator[bytes] | None = None, before: int =
     Raises:
         InputError: See ``read_table``; of rows, when they are asked for.
     """
-    blocks = records(path, _decompressed(path) if pieces is None else pieces)
+    blocks = records(path, decompressed(path) if pieces is None else pieces)
     line, text = next(blocks, (1, b""))
     for _, more in blocks if text.count(b"\n") <= before else ():
         text += more
@@ -297,96 +233,3 @@ def _is_utf8(text: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def refuse_rows(frame: pd.DataFrame, bad: NDArray[np.bool_], path: Path, reason: str, next_step: str) -> None:
-    """Refuses the rows marked in `bad`, a mask [rows], for a reason without a column.
-
-    Raises:
-        RecordError: There are some.
-    """
-    if bad.any():
-        lines = frame.index[bad]
-        records = [BadRecord(int(line), "", reason, "") for line in lines]
-        raise RecordError(f"{path}: line {lines[0]}: {reason}", next_step, records, len(frame))
-
-
-def refuse_values(frame: pd.DataFrame, bad: NDArray[np.bool_], columns: list[str], path: Path, reason: str, next_step: str) -> None:
-    """Refuses the values marked in `bad`, a mask [rows, columns], with the rows that they stand in.
-
-    Raises:
-        RecordError: There are some.
-    """
-    if bad.any():
-        rows = np.flatnonzero(bad.any(axis=1))
-        first = bad[rows].argmax(axis=1)
-        texts = [str(frame[columns[column]].iat[row])[:SHOWN] for row, column in zip(rows, first, strict=True)]
-        records = [
-            BadRecord(int(frame.index[row]), columns[column], reason, text) for row, column, text in zip(rows, first, texts, strict=True)
-        ]
-        shown = texts[0] if texts[0].isdigit() else repr(texts[0])
-        problem = f"{path}: line {records[0].line}, column {records[0].column}: {shown} is {reason}"
-        raise RecordError(problem, next_step, records, len(frame))
-
-
-def numbers(frame: pd.DataFrame, columns: list[str], path: Path, people: bool = False) -> NDArray[np.float64]:
-    """Columns of text as float64, missing as NaN.
-
-    Args:
-        frame: The table.
-        columns: The columns.
-        path: File, for messages.
-        people: Whether columns are people, whose ids messages do not show.
-
-    Returns:
-        Array [rows, columns].
-
-    Raises:
-        InputError: There are no columns.
-        RecordError: A value is not a finite number.
-    """
-    if not columns:
-        raise InputError(f"{path}: line 1: no column with values", "check the header line, and what separates the columns")
-    text = frame[columns]
-    values: NDArray[np.float64] = text.apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    bad = ~np.isfinite(values) & text.notna().to_numpy()
-    if bad.any():
-        shown = [str(place) for place in frame.columns.get_indexer(columns) + 1] if people else columns
-        step = "write numbers, or NA where a value is missing"
-        refuse_values(text.set_axis(shown, axis=1), bad, shown, path, "not a finite number", step)
-    return values
-
-
-def require(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
-    """Checks that columns are there.
-
-    Raises:
-        InputError: One is not.
-    """
-    for name in columns:
-        if name not in frame.columns:
-            # All but the first may be people.
-            found = f"found {frame.shape[1]}, of which the first is {str(frame.columns[0])[:40]}"
-            raise InputError(f"{path}: line 1: no column {name}; {found}", "check the header line, and what separates the columns")
-
-
-def unique(frame: pd.DataFrame, key: list[str], path: Path) -> None:
-    """Checks that `key` is given in every row and in no two rows the same.
-
-    Raises:
-        RecordError: It is not; of the same rows the first is right.
-    """
-    empty = frame[key].isna().to_numpy()
-    for place, name in enumerate(key):
-        refuse_rows(frame, empty[:, place], path, f"no {name}", "fill it in, or drop the line")
-    refuse_again(frame, frame.duplicated(key).to_numpy(), key, path)
-
-
-def refuse_again(frame: pd.DataFrame, again: NDArray[np.bool_], key: list[str], path: Path) -> None:
-    """Refuses the rows marked in `again`, whose `key` stands on an earlier line.
-
-    Raises:
-        RecordError: There are some.
-    """
-    keys = " and ".join(key)
-    refuse_rows(frame, again, path, f"the same {keys} as on an earlier line", f"keep one line for each {keys}, over all files")

@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 from genospark.core.config import expand
 from genospark.core.paths import place
 from genospark.ingest.bgen import BgenOptions, read_bgen_header
+from genospark.ingest.genotype_tables import GenotypesConfig, ingest
 from genospark.ingest.plink.sites import ReferenceAllele
-from genospark.ingest.variants import GenotypesConfig, ingest
 
 
 class IngestBgenConfig(GenotypesConfig):

@@ -13,12 +13,12 @@ from genospark.core.config import expand
 from genospark.core.paths import place
 from genospark.core.runlog import Run
 from genospark.errors import ConfigError, InputError
+from genospark.ingest.genotype_tables import GenotypesConfig, ingest
 from genospark.ingest.people import People
 from genospark.ingest.phenotypes import PED_SCHEMA, write_named
 from genospark.ingest.plink import BedHeader, PgenHeader, read_bed_header, read_pgen_header
 from genospark.ingest.plink.people import SampleIds
 from genospark.ingest.plink.sites import ReferenceAllele
-from genospark.ingest.variants import GenotypesConfig, ingest
 
 
 class IngestPlinkConfig(GenotypesConfig):

@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import ArrayType, StructField, StructType
 
 from genospark.core.config import expand
 from genospark.core.failures import user_error
 from genospark.core.glow_jars import has_glow, need_glow
-from genospark.core.paths import is_url
+from genospark.core.paths import is_url, place
 from genospark.errors import ConfigError
-from genospark.ingest.vcf import Split, VcfHeader, plan_splits, read_header
+from genospark.ingest.vcf import Split, plan_splits, read_header
 from genospark.ingest.vcf.full import Declared, check_columns, declared_fields, full_schema, read_full
 from genospark.ingest.vcf.full.left_align import left_aligned
 from genospark.ingest.vcf_glow import read_by_glow
 
 Engine = Literal["auto", "native", "glow"]
-SPLIT_BYTES = 4 << 20
+Paths = str | Path | Sequence[str | Path]
+Use = Callable[[int, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+_LEAST_BYTES, _MOST_BYTES = 1 << 20, 4 << 20
+_TASKS_PER_CORE = 4
 log = logging.getLogger("genospark.ingest.vcf")
 _COUNTS = {".": "UNBOUNDED"}
 
 
 def read_vcf(
     spark: SparkSession,
-    paths: str | Path | Sequence[str | Path],
+    paths: Paths,
     engine: Engine = "auto",
     split_multiallelics: bool = True,
     reference: str | Path | None = None,
-    split_bytes: int = SPLIT_BYTES,
+    split_bytes: int | None = None,
 ) -> DataFrame:
-    """Reads VCF files with all fields that their headers declare.
+    """Reads VCF files with all fields that their headers declare, whenever the rows are asked for; ``store_vcf`` reads them once.
 
-    Both engines give the same table; `engine` decides about time only. The columns of every line are counted before either reads.
+    Both engines give the same table; `engine` decides about time only. The columns of every line are counted: by the native engine as it
+    reads, and before Glow reads, which does not.
 
     Args:
         spark: Session; Glow needs its jars there.
@@ -49,7 +54,7 @@ def read_vcf(
         split_multiallelics: Make one row of each alternate allele, with genotypes and fields coded as ``bcftools norm -m-`` does; the
             column `INFO_OLD_MULTIALLELIC` then says what stood in the file.
         reference: FASTA with its index (``.fai``), on which alleles are trimmed and aligned to the left; None leaves them as they are.
-        split_bytes: Compressed bytes that one Spark task reads (native).
+        split_bytes: Stored bytes that one Spark task reads (native); None for so many that each core gets a few tasks.
 
     Returns:
         One row per record, or per alternate allele, with the columns of Glow's VCF schema: `contigName`, `start` (0-based), `end`
@@ -59,20 +64,68 @@ def read_vcf(
 
     Raises:
         ConfigError: There is no such engine.
-        InputError: A file is missing or is no valid VCF, a line has columns too many or too few, or headers do not fit together.
+        InputError: A file is missing, has no valid header, or headers do not fit together; with Glow also where a line has columns too many
+            or too few. What is wrong with a line for the native engine fails the job that reads it.
         SetupError: Glow is asked for and its jars are not in the session.
     """
-    files = expand([str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)])
-    chosen = choose_engine(spark, engine, files)
-    headers = [read_header(path) for path in files]
-    fields = declared_fields((header.path, header.declarations) for header in headers)
-    splits = [(split, header) for header in headers for split in plan_splits(header, split_bytes)]
-    guard(spark, [split for split, _ in splits])
-    log.info("%d VCF file(s) read by the engine %s", len(files), chosen)
-    schema = spark_schema(fields, split_multiallelics)
-    if chosen == "glow":
-        return read_by_glow(spark, files, fields, spark_schema(fields, False), schema, split_multiallelics, reference)
-    return _read_natively(spark, splits, fields, schema, split_multiallelics, reference)
+    plan = Plan.of(spark, paths, engine, split_bytes)
+    schema = spark_schema(plan.fields, split_multiallelics)
+    if plan.engine == "glow":
+        guard(spark, [split for split, _ in plan.splits])
+        raw = spark_schema(plan.fields, False)
+        return read_by_glow(spark, plan.files, plan.fields, raw, schema, split_multiallelics, reference)
+    return plan.run(spark, lambda _, rows: rows, schema, split_multiallelics, reference)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be read, and how.
+
+    Attributes:
+        files: VCF files.
+        engine: Which engine reads them.
+        fields: What their headers declare.
+        splits: Their pieces, each with the ids of its people.
+    """
+
+    files: list[Path]
+    engine: Literal["native", "glow"]
+    fields: tuple[Declared, ...]
+    splits: list[tuple[Split, Sequence[str]]]
+
+    @classmethod
+    def of(cls, spark: SparkSession, paths: Paths, engine: Engine, split_bytes: int | None) -> Plan:
+        """The plan for some files; arguments and errors are those of ``read_vcf``."""
+        files = expand([str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)])
+        chosen = choose_engine(spark, engine, files)
+        headers = [read_header(path) for path in files]
+        fields = declared_fields((header.path, header.declarations) for header in headers)
+        if split_bytes is None:
+            each = sum(place(path).stat().st_size for path in files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
+            split_bytes = min(max(each + 1, _LEAST_BYTES), _MOST_BYTES)
+        log.info("%d VCF file(s) read by the engine %s", len(files), chosen)
+        return cls(files, chosen, fields, [(split, header.sample_ids) for header in headers for split in plan_splits(header, split_bytes)])
+
+    def run(self, spark: SparkSession, use: Use, schema: StructType | str, divide: bool, reference: str | Path | None) -> DataFrame:
+        """Reads the pieces by the native engine, a Spark task each.
+
+        Args:
+            spark: Session.
+            use: From the number of a piece and its rows to rows of ``schema``.
+            schema: Columns of the result.
+            divide: Whether to split multi-allelic records.
+            reference: As in ``read_vcf``.
+        """
+        splits, fields = self.splits, self.fields
+
+        def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                for number in batch.column("id").to_pylist():
+                    split, sample_ids = splits[number]
+                    rows = read_full(split, fields, sample_ids, divide)
+                    yield from use(number, left_aligned(rows, str(reference)) if reference else rows)
+
+        return spark.range(0, len(splits), 1, numPartitions=len(splits)).mapInArrow(work, schema)
 
 
 def choose_engine(spark: SparkSession, engine: str, files: Sequence[Path]) -> Literal["native", "glow"]:
@@ -105,8 +158,13 @@ def guard(spark: SparkSession, splits: list[Split]) -> None:
             counts = [check_columns(splits[index]) for index in batch.column("id").to_pylist()]
             yield pa.record_batch([pa.array(counts, pa.int64())], ["records"])
 
+    collected(spark.range(0, len(splits), 1, numPartitions=len(splits)).mapInArrow(work, "records bigint"))
+
+
+def collected(rows: DataFrame) -> list[Row]:
+    """All rows; what is wrong with the files that they are made of is an error of ours."""
     try:
-        spark.range(0, len(splits), 1, numPartitions=len(splits)).mapInArrow(work, "records bigint").collect()
+        return rows.collect()
     except (PySparkException, Py4JJavaError) as error:
         known = user_error(error)
         if known is None:
@@ -132,23 +190,3 @@ def _described(column: StructField, field: Declared | None) -> StructField:
     number = _COUNTS.get(field.number, field.number)
     metadata = {"vcf_header_count": number, "vcf_header_description": field.description}
     return StructField(column.name, column.dataType, True, metadata)
-
-
-def _read_natively(
-    spark: SparkSession,
-    splits: list[tuple[Split, VcfHeader]],
-    fields: Sequence[Declared],
-    schema: StructType,
-    divide: bool,
-    reference: str | Path | None,
-) -> DataFrame:
-    own = [(split, header.sample_ids) for split, header in splits]
-
-    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for index in batch.column("id").to_pylist():
-                split, sample_ids = own[index]
-                rows = read_full(split, fields, sample_ids, divide)
-                yield from left_aligned(rows, str(reference)) if reference else rows
-
-    return spark.range(0, len(splits), 1, numPartitions=len(splits)).mapInArrow(work, schema)

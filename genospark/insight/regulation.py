@@ -17,11 +17,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 from scipy.stats import rankdata
 
+from genospark.core.columns import spark_schema
 from genospark.core.config import StageConfig
 from genospark.core.paths import place
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
-from genospark.core.storage import Warehouse, spark_schema
+from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features.profiles import Profiles, profiles
 from genospark.insight.expression_gradients import panel_weights

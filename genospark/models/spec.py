@@ -1,14 +1,17 @@
-"""What a model is fed: the features, in order, with what was fitted on training people, and its diseases."""
+"""What a model is fed: the features, in order, with what was fitted on training people, and its targets."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genospark.models.normaliser import Normaliser
+from genospark.models.ridge import RidgeScores
+from genospark.models.targets import Target
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,23 @@ class FeatureSpec:
 
     Attributes:
         transform: What raw expression goes through before it is standardised, see ``normaliser.steps_of``.
-        diseases: The targets, in order.
+        targets: What is predicted, in order.
         normaliser: What was fitted for that; None where the transform needs nothing.
+        ridge: Scores that are the last covariates; None where there are none.
     """
 
     variants: tuple[Variant, ...]
     expression: tuple[Expression, ...]
     covariates: tuple[Covariate, ...]
     transform: str
-    diseases: tuple[str, ...]
+    targets: tuple[Target, ...]
     normaliser: Normaliser | None = None
+    ridge: RidgeScores | None = None
+
+    @property
+    def diseases(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(target.name for target in self.targets)
 
     @property
     def call_bytes(self) -> int:
@@ -80,6 +90,11 @@ class FeatureSpec:
 
     def variant_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Training means and standard deviations of the variants, each of shape [variants]."""
+        return self._variant_scale
+
+    @cached_property
+    def _variant_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        # There may be a million, and it is asked for block by block.
         return _scale(self.variants)
 
     def measurement_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -97,13 +112,13 @@ class FeatureSpec:
         return near, far
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays of the normaliser."""
-        rest = asdict(replace(self, normaliser=None))
-        return rest | {"normaliser": self.normaliser.to_json() if self.normaliser else None}
+        """All but the arrays of the normaliser and of scores."""
+        parts = {name: part.to_json() if part else None for name, part in (("normaliser", self.normaliser), ("ridge", self.ridge))}
+        return asdict(replace(self, normaliser=None, ridge=None)) | parts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of the normaliser, by name."""
-        return self.normaliser.arrays() if self.normaliser else {}
+        """The arrays of the normaliser and of scores, by name."""
+        return (self.normaliser.arrays() if self.normaliser else {}) | (self.ridge.arrays() if self.ridge else {})
 
     @classmethod
     def of(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FeatureSpec:
@@ -114,8 +129,9 @@ class FeatureSpec:
             tuple(Expression(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in values["expression"]),
             tuple(Covariate(**entry) for entry in values["covariates"]),
             values["transform"],
-            tuple(values["diseases"]),
+            tuple(Target(**entry | {"classes": tuple(entry["classes"])}) for entry in values["targets"]),
             Normaliser.of(values["normaliser"], arrays) if values.get("normaliser") else None,
+            RidgeScores.from_json(values["ridge"], arrays) if values.get("ridge") else None,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,14 @@ from genospark.core.calls import SAMPLE_BLOCK, Bytes, packed_bytes
 from genospark.core.config import Settings
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
+from genospark.quality.adjacent import stand_together, together
 from genospark.quality.contigs import autosomes
 
 KEY = ["contigName", "start", "referenceAllele", "alternateAlleles"]
 KEY_DDL = "contigName string, start bigint, referenceAllele string, alternateAlleles array<string>"
 LOCUS = ["contigName", "start", "end", "referenceAllele", "alternateAlleles"]
+_BROADCAST_ROWS = 1_000_000
+"""Keys that a process of Spark holds: some 150 bytes each."""
 LOCUS_DDL = "contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>"
 
 
@@ -43,6 +47,20 @@ class SitesConfig(Settings):
     def tables(self) -> list[str]:
         """What is read to choose them, beside ``genotypes``."""
         return [*(["prunedVariants"] if self.pruned else []), *(["variantQuality"] if self.passing else []), "variants"]
+
+    def chosen(self, warehouse: Warehouse) -> DataFrame | None:
+        """``KEY`` of the variants on any contig; None where all are."""
+        found = []
+        if self.pruned:
+            found.append(warehouse.read("prunedVariants").where("reason is null"))
+        if self.passing:
+            found.append(warehouse.read("variantQuality").where("size(reasons) = 0"))
+        if self.min_allele_frequency:
+            rarer = f.least("alleleFrequency", 1 - f.col("alleleFrequency"))
+            found.append(warehouse.read("variants").where(rarer >= self.min_allele_frequency))
+        keys = [rows.select(*KEY) for rows in found]
+        # Keys are joined first, so that calls are gone through once.
+        return reduce(lambda one, other: one.join(other, KEY, "leftsemi"), keys) if keys else None
 
 
 @dataclass(frozen=True)
@@ -151,11 +169,11 @@ class Cohort:
         Raises:
             TableError: Nobody has genotypes.
         """
-        people: pd.DataFrame = warehouse.read("samples").select("sampleId", "sampleIndex").toPandas()
+        people = warehouse.small("samples", ["sampleId", "sampleIndex"])
         if people.empty:
             raise TableError(f"{warehouse.path}: nobody is in `samples`", "run ingest-vcf on a VCF with people")
         if warehouse.has("pedigree"):
-            known: pd.DataFrame = warehouse.read("pedigree").select("sampleId", "fatherId", "motherId", "sex").toPandas()
+            known = warehouse.small("pedigree", ["sampleId", "fatherId", "motherId", "sex"])
             people = people.merge(known, "left", "sampleId")
         else:
             people = people.assign(fatherId=None, motherId=None, sex=np.nan)
@@ -188,19 +206,17 @@ class Cohort:
         genotypes = self.warehouse.read("genotypes").where("size(alternateAlleles) = 1")
         if sites is not None:
             genotypes = genotypes.where(f.col("contigName").isin(_contigs(self.warehouse, sites)))
-            if sites.pruned:
-                genotypes = genotypes.join(self.warehouse.read("prunedVariants").where("reason is null").select(*KEY), KEY, "leftsemi")
-            if sites.passing:
-                good = self.warehouse.read("variantQuality").where("size(reasons) = 0").select(*KEY)
-                genotypes = genotypes.join(good, KEY, "leftsemi")
-            if sites.min_allele_frequency:
-                rarer = f.least("alleleFrequency", 1 - f.col("alleleFrequency"))
-                frequent = self.warehouse.read("variants").where(rarer >= sites.min_allele_frequency).select(*KEY)
-                genotypes = genotypes.join(frequent, KEY, "leftsemi")
-        block = f.struct("sampleBlock", "calls", *(["haploid"] if haploid else []))
+        chosen = sites.chosen(self.warehouse) if sites else None
+        if chosen is not None:
+            # Else Spark sorts all calls by their keys, whose number it does not know.
+            few = self.warehouse.n_rows("variants") <= _BROADCAST_ROWS
+            genotypes = genotypes.join(f.broadcast(chosen) if few else chosen, KEY, "leftsemi")
+        columns = ["sampleBlock", "calls", *(["haploid"] if haploid else [])]
         if len(self.layout.blocks) == 1:
-            return genotypes.select(*LOCUS, f.array(block).alias("blocks"))
-        grouped = genotypes.groupBy(*KEY).agg(f.min("end").alias("end"), f.collect_list(block).alias("blocks"))
+            return genotypes.select(*LOCUS, f.array(f.struct(*columns)).alias("blocks"))
+        if chosen is None and stand_together(genotypes, self.layout.blocks):
+            return together(genotypes, len(self.layout.blocks), columns)
+        grouped = genotypes.groupBy(*KEY).agg(f.min("end").alias("end"), f.collect_list(f.struct(*columns)).alias("blocks"))
         return grouped.select(*LOCUS, "blocks")
 
     def bounded(self) -> AbstractContextManager[None]:
@@ -209,7 +225,7 @@ class Cohort:
 
 
 def _contigs(warehouse: Warehouse, sites: SitesConfig) -> list[str]:
-    there = [row[0] for row in warehouse.read("variants").select("contigName").distinct().collect()]
+    there = warehouse.values("variants", "contigName")
     if not sites.contigs:
         found = autosomes(there)
         if not found:

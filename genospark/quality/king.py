@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.core.calls import Bytes
-from genospark.quality.packed import HET, HOM_SIGN, Doubles, genotype_counts, widen
+from genospark.quality.packed import HET, HOM_SIGN, Doubles, gaps, widen
 
 
 @dataclass
@@ -20,8 +20,6 @@ class PairCounts:
     """Variants by the calls of two people, for every pair of one of `left` and one of `right`: arrays (left, right) of whole numbers.
 
     Attributes:
-        n_left: People of `left`; other places, which nobody has, have missing calls.
-        n_right: The same of `right`.
         het_het: Both are heterozygous.
         het_hom: The one of `left` is, the other is homozygous.
         hom_het: The other way round.
@@ -29,8 +27,6 @@ class PairCounts:
         signs: Homozygous for the same allele, less those for different ones.
     """
 
-    n_left: int
-    n_right: int
     het_het: Doubles
     het_hom: Doubles
     hom_het: Doubles
@@ -38,41 +34,35 @@ class PairCounts:
     signs: Doubles
 
     @classmethod
-    def none(cls, left: tuple[int, int], right: tuple[int, int]) -> PairCounts:
-        """Of no variants; both sides as number of people and of places."""
-        return cls(left[0], right[0], *(np.zeros((left[1], right[1])) for _ in range(5)))
+    def none(cls, left: int, right: int) -> PairCounts:
+        """Of no variants; with so many places on both sides."""
+        return cls(*(np.zeros((left, right)) for _ in range(5)))
 
     def add(self, left: Bytes, right: Bytes) -> None:
         """Counts some more variants.
+
+        Who is neither heterozygous nor without a call is homozygous: only what is the same of both is counted pair by pair.
 
         Args:
             left: (variants, bytes) of some people; fewer than 16 million variants, whose sums are exact in float32.
             right: (variants, bytes) of the same or others.
         """
-        complete = (genotype_counts(left).sum(axis=1) == self.n_left) & (genotype_counts(right).sum(axis=1) == self.n_right)
-        self._add_complete(left[complete], right[complete])
-        self._add_with_gaps(left[~complete], right[~complete])
-
-    def _add_complete(self, left: Bytes, right: Bytes) -> None:
-        """Where nobody's call is missing, who is not heterozygous is homozygous."""
-        het, other_het = widen(left, HET), widen(right, HET)
+        if not len(left):
+            return
+        (het, sign), (gone, some) = (widen(left, values) for values in (HET, HOM_SIGN)), gaps(left)
+        other_het, other_sign, other_gone, other_some = het, sign, gone, some
+        if right is not left:
+            (other_het, other_sign), (other_gone, other_some) = (widen(right, values) for values in (HET, HOM_SIGN)), gaps(right)
         both = het.T @ other_het
-        n_het, n_other = het.sum(axis=0)[:, None], other_het.sum(axis=0)
+        het_gone, gone_het = (other_gone.T @ het).T, gone.T @ other_het
+        without = [np.asarray(one.sum(axis=0)).ravel() for one in (het, other_het, gone, other_gone)]
+        n_het, n_other, n_gone, n_other_gone = without[0][:, None], without[1], without[2][:, None], without[3]
+        homozygous = len(left) - n_het - n_other - n_gone - n_other_gone + both + het_gone + gone_het + (gone.T @ other_gone).toarray()
         self.het_het += both
-        self.het_hom += n_het - both
-        self.hom_het += n_other - both
-        self.hom_hom += len(left) - n_het - n_other + both
-        self.signs += widen(left, HOM_SIGN).T @ widen(right, HOM_SIGN)
-
-    def _add_with_gaps(self, left: Bytes, right: Bytes) -> None:
-        het, sign = (widen(left, values).T for values in (HET, HOM_SIGN))
-        other_het, other_sign = (widen(right, values) for values in (HET, HOM_SIGN))
-        hom, other_hom = np.abs(sign), np.abs(other_sign)
-        self.het_het += het @ other_het
-        self.het_hom += het @ other_hom
-        self.hom_het += hom @ other_het
-        self.hom_hom += hom @ other_hom
-        self.signs += sign @ other_sign
+        self.het_hom += (n_het - both - het_gone) * other_some
+        self.hom_het += (n_other - both - gone_het) * some[:, None]
+        self.hom_hom += homozygous * some[:, None] * other_some
+        self.signs += sign.T @ other_sign
 
     @property
     def n_variants(self) -> Doubles:

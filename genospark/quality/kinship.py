@@ -69,7 +69,6 @@ def _relate(run: Run, config: QcKinshipConfig) -> None:
     # Pairs of tiles are the tasks: several even of a small cohort.
     tile = int(np.clip(-(-width // 4), *_TILE_BYTES))
     n_tiles = -(-width // tile)
-    mine = np.bincount(cohort.places // (4 * tile), minlength=n_tiles)
     pairs = [(number, i, j) for number, (i, j) in enumerate((i, j) for i in range(n_tiles) for j in range(i, n_tiles))]
     sides = [(number, side, t) for number, i, j in pairs for side, t in enumerate(dict.fromkeys((i, j)))]
     joined = _chunks(cohort, config.sites, tile).join(f.broadcast(spark.createDataFrame(sides, "pair int, side int, tile int")), "tile")
@@ -80,7 +79,7 @@ def _relate(run: Run, config: QcKinshipConfig) -> None:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number, chunks in _grouped(batches):
             i, j = tiles[number]
-            counts = PairCounts.none((int(mine[i]), 4 * tile), (int(mine[j]), 4 * tile))
+            counts = PairCounts.none(4 * tile, 4 * tile)
             left = None
             for side, packed in chunks:
                 rows = packed.reshape(-1, tile)

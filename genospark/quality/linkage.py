@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.core.calls import Bytes
-from genospark.quality.packed import HOM_SIGN, KNOWN, frequencies, genotype_counts, widen
+from genospark.quality.packed import HOM_SIGN, at_gaps, frequencies, gaps, genotype_counts, widen
 
 # plink2 calls frequencies equal that differ by less.
 _EPSILON = 2.0**-44
@@ -47,19 +47,17 @@ class Pruner:
 
     Attributes:
         window: How far variants are compared.
-        n_people: People that correlations are over; places of others have missing calls.
     """
 
     window: Window
-    n_people: int
-    _first: int = 0
-    _end: int = 0
-    _told: int = 0
-    _starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    _major: dict[int, float] = field(default_factory=dict)
-    _dropped: dict[int, str] = field(default_factory=dict)
-    _before: dict[int, list[int]] = field(default_factory=dict)
-    _calls: dict[int, Bytes] = field(default_factory=dict)
+    _first: int = field(default=0, init=False)
+    _end: int = field(default=0, init=False)
+    _told: int = field(default=0, init=False)
+    _starts: NDArray[np.int64] = field(init=False, default_factory=lambda: np.zeros(0, np.int64))
+    _major: dict[int, float] = field(init=False, default_factory=dict)
+    _dropped: dict[int, str] = field(init=False, default_factory=dict)
+    _before: dict[int, list[int]] = field(init=False, default_factory=dict)
+    _calls: dict[int, Bytes] = field(init=False, default_factory=dict)
 
     @property
     def _n(self) -> int:
@@ -108,7 +106,7 @@ class Pruner:
         if len(self._calls) == n_earlier:
             return
         numbers = np.array(list(self._calls))
-        linked = linked_pairs(np.stack(list(self._calls.values())), n_earlier, self.window.r2, self.n_people)
+        linked = linked_pairs(np.stack(list(self._calls.values())), n_earlier, self.window.r2)
         for i, j in zip(*(numbers[side].tolist() for side in linked), strict=True):
             self._before.setdefault(j, []).append(i)
 
@@ -159,38 +157,32 @@ class Pruner:
         self._told = max(self._told, end)
 
 
-def linked_pairs(calls: Bytes, n_earlier: int, r2: float, n_people: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def linked_pairs(calls: Bytes, n_earlier: int, r2: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of variants whose squared correlation, over people who have both calls, is above a threshold.
 
     Args:
-        calls: (variants, bytes).
+        calls: (variants, bytes); people who are not counted have no calls.
         n_earlier: Variants that are not compared with each other any more: the second of each pair stands behind these.
         r2: The threshold.
-        n_people: People who are counted.
 
     Returns:
         First and second variant of each pair, by the second.
     """
     shape = len(calls), len(calls) - n_earlier
-    complete = bool((genotype_counts(calls).sum(axis=1) == n_people).all())
     both, one, other, one_squared, other_squared, product = (np.zeros(shape) for _ in range(6))
     for i in range(0, calls.shape[1], _SLICE):
         part = calls[:, i : i + _SLICE]
-        sign, known = widen(part, HOM_SIGN), widen(part, KNOWN)
         # Whole numbers that float32 holds.
+        sign = widen(part, HOM_SIGN)
         product += sign @ sign[n_earlier:].T
-        if complete:
-            one += sign.sum(axis=1)[:, None]
-            one_squared += np.abs(sign).sum(axis=1)[:, None]
-            continue
-        both += known @ known[n_earlier:].T
-        one += sign @ known[n_earlier:].T
-        other += known @ sign[n_earlier:].T
-        one_squared += np.abs(sign) @ known[n_earlier:].T
-        other_squared += known @ np.abs(sign[n_earlier:]).T
-    if complete:
-        both += n_people
-        other, other_squared = one[n_earlier:, 0], one_squared[n_earlier:, 0]
+        # What else is summed is each variant's own, less that of people without the other's call.
+        gone, some = gaps(part)
+        n_gone = np.asarray(gone.sum(axis=1))
+        both += some.sum() - n_gone - n_gone[n_earlier:].T + (gone @ gone[n_earlier:].T).toarray()
+        for mine, theirs, values in ((one, other, sign), (one_squared, other_squared, np.abs(sign))):
+            own = values.sum(axis=1)
+            mine += own[:, None] - at_gaps(values, gone[n_earlier:])
+            theirs += own[n_earlier:] - at_gaps(values[n_earlier:], gone).T
     covariance = product * both - one * other
     variances = (one_squared * both - one**2) * (other_squared * both - other**2)
     linked = covariance**2 > r2 * (1 + _EPSILON) * variances

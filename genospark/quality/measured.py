@@ -43,7 +43,7 @@ class LowConfig(Settings):
 
 def kept(cohort: Cohort) -> list[str]:
     """Columns of ``MEASURED`` that somebody has."""
-    return known(cohort.warehouse.read("genotypes"), MEASURED)
+    return known(cohort.warehouse, MEASURED)
 
 
 def of_variants(cohort: Cohort, columns: list[str], low: LowConfig) -> DataFrame:

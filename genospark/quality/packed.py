@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from genospark.core.calls import MISSING, Bytes, Counts, count_codes
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-_CODES = np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3
+_SHIFTS = np.arange(0, 8, 2, dtype=np.uint8)
+_LOW_BITS = np.uint8(0b01010101)
+_CODES = np.arange(256)[:, None] >> _SHIFTS & 3
 COPIES = np.array([0, 1, 2, 0], np.float32)[_CODES]
 """Copies of the alternate allele of the four people of a byte; 0 where missing."""
 KNOWN = np.array([1, 1, 1, 0], np.float32)[_CODES]
@@ -43,6 +46,43 @@ def widen(packed: Bytes, values: Floats) -> Floats:
         (variants, 4 x bytes) float32.
     """
     return np.take(values, packed, axis=0).reshape(len(packed), 4 * packed.shape[1])
+
+
+def gaps(packed: Bytes) -> tuple[sparse.csr_matrix, Floats]:
+    """Who has no call where others have one: few, so that products with it cost little.
+
+    Args:
+        packed: (variants, bytes), at least one variant.
+
+    Returns:
+        (variants, 4 x bytes), 1 where a call is missing, but of people without any call; and (4 x bytes,), 0 for these and else 1.
+    """
+    always = np.bitwise_and.reduce(packed, axis=0)
+    always &= always >> 1 & _LOW_BITS
+    missing = packed & packed >> 1 & _LOW_BITS & ~always
+    rows, at = np.nonzero(missing)
+    entry, person = np.nonzero(missing[rows, at][:, None] >> _SHIFTS & 1)
+    shape = len(packed), 4 * packed.shape[1]
+    found = sparse.csr_matrix((np.ones(len(entry), np.float32), (rows[entry], 4 * at[entry] + person)), shape)
+    some: Floats = 1 - (always[:, None] >> _SHIFTS & 1).ravel().astype(np.float32)
+    return found, some
+
+
+def at_gaps(values: Floats, gone: sparse.csr_matrix) -> Floats:
+    """Sums over the people whose calls are missing.
+
+    Args:
+        values: (rows, 4 x bytes).
+        gone: Of ``gaps``, (variants, 4 x bytes).
+
+    Returns:
+        (rows, variants).
+    """
+    found = np.zeros((len(values), gone.shape[0]), np.float32)
+    some = np.flatnonzero(np.diff(gone.indptr))
+    if len(some):
+        found[:, some] = np.add.reduceat(values[:, gone.indices], gone.indptr[some], axis=1)
+    return found
 
 
 def only(people: NDArray[np.bool_]) -> Bytes:

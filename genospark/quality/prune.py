@@ -70,14 +70,14 @@ def _prune(run: Run, config: QcPruneConfig) -> None:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         waiting = pa.Table.from_batches([], _schema())
-        contig, pruner = None, Pruner(window, n)
+        contig, pruner = None, Pruner(window)
         reasons: list[str] = []
         for batch in batches:
             # A contig's variants follow each other.
             for part in _by_contig(batch):
                 if part.column("contigName")[0] != contig:
                     reasons += pruner.finish()
-                    contig, pruner = part.column("contigName")[0], Pruner(window, n)
+                    contig, pruner = part.column("contigName")[0], Pruner(window)
                 packed = layout.side_by_side(part.column("blocks")) | founders
                 reasons += pruner.add(part.column("start").to_numpy(), packed)
                 waiting = pa.concat_tables([waiting, pa.Table.from_batches([part.select(LOCUS)])])

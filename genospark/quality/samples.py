@@ -12,10 +12,11 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
+from genospark.core.columns import spark_schema
 from genospark.core.config import StageConfig
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
-from genospark.core.storage import Warehouse, spark_schema
+from genospark.core.storage import Warehouse
 from genospark.core.tallies import statistics, tally
 from genospark.quality.carriers import COUNTED, TOTALS, UNIT, Sites, substitutions, tally_people
 from genospark.quality.cohort import Cohort

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as f
+from pyspark.sql import DataFrame, SparkSession
 
 from genospark.core.config import StageConfig
+from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.core.tallies import statistics, tally
-from genospark.quality.cohort import KEY, KEY_DDL, LOCUS, Cohort
+from genospark.quality.cohort import KEY, KEY_DDL, Cohort
 from genospark.quality.contigs import Build, X, kinds
-from genospark.quality.measured import SUMMARIES, LowConfig, kept, of_variants
+from genospark.quality.measured import LowConfig, kept, of_variants
 from genospark.quality.packed import only
-
-_TAKEN = ["callRate", "alleleCount", "nAllelesCalled", "alleleFrequency", "pValueHwe"]
-_TRANSITIONS = ["AG", "GA", "CT", "TC"]
+from genospark.quality.variant_rows import REASONS, Limits, Work
 
 
 class QcVariantsConfig(StageConfig):
@@ -63,52 +64,24 @@ def qc_variants(config: QcVariantsConfig, spark: SparkSession) -> str:
 def _check(run: Run, config: QcVariantsConfig) -> None:
     warehouse = run.warehouse
     cohort = Cohort.read(warehouse)
-    variants = warehouse.read("variants").drop("runId")
-    n_founders = int(cohort.people["isFounder"].sum())
-    run.note(people=len(cohort.people), founders=n_founders)
-    if n_founders == len(cohort.people) and not _looks_at_x(variants, cohort):
-        same = {"founderAlleleFrequency": f.col("alleleFrequency"), "pValueHweFounders": f.col("pValueHwe")}
-        known = variants.withColumns(same)
-    else:
-        known = variants.join(_among_founders(cohort, config.reference_build), KEY, "left")
-    if columns := kept(cohort):
-        known = known.join(of_variants(cohort, columns, config.low), KEY, "left")
-    else:
-        known = known.withColumns({name: f.lit(None).cast("double") for name in SUMMARIES})
-    pair = f.upper(f.concat("referenceAllele", f.col("alternateAlleles")[0]))
-    substitution = f.when(pair.isin(_TRANSITIONS), "transition").when(pair.rlike("^[ACGT]{2}$"), "transversion")
-    minor = f.least("alleleCount", f.col("nAllelesCalled") - f.col("alleleCount"))
-    rows = known.select(
-        *LOCUS,
-        *_TAKEN,
-        "founderAlleleFrequency",
-        "pValueHweFounders",
-        (minor == 1).alias("isSingleton"),
-        substitution.alias("substitution"),
-        *SUMMARIES,
-        f.array_compact(f.array(*_reasons(config, minor))).alias("reasons"),
-    )
-    with cohort.bounded():
-        run.write("variantQuality", rows)
-    _summarise(run)
+    run.note(people=len(cohort.people), founders=int(cohort.people["isFounder"].sum()))
+    with run.landing("variantQuality") as target, cohort.bounded():
+        work = Work(Limits(**config.model_dump(include={entry.name for entry in fields(Limits)})), target)
+        founders = [] if cohort.people["isFounder"].all() and not _looks_at_x(cohort) else [_among_founders(cohort, config.reference_build)]
+        with step("qc variants: writing variantQuality"):
+            landed = None if founders else work.of_files(warehouse)
+            columns = kept(cohort) if landed is None else landed.kept
+            if landed is None or columns:
+                more = [*founders, *([of_variants(cohort, columns, config.low)] if columns else [])]
+                landed = work.of_rows(reduce(lambda rows, found: rows.join(found, KEY, "left"), more, warehouse.read("variants")))
+        run.publish(target, landed.files)
+    _summarise(run, landed.counts)
 
 
-def _looks_at_x(variants: DataFrame, cohort: Cohort) -> bool:
+def _looks_at_x(cohort: Cohort) -> bool:
     """Whether men have to be left out of Hardy-Weinberg proportions somewhere."""
-    if not (cohort.people["sex"] == 1).any():
-        return False
-    contigs = [row[0] for row in variants.select("contigName").distinct().collect()]
-    return bool((kinds(contigs, np.zeros(len(contigs), np.int64), None) == X).any())
-
-
-def _reasons(config: QcVariantsConfig, minor: Column) -> Iterator[Column]:
-    frequency = f.least("alleleFrequency", 1 - f.col("alleleFrequency"))
-    if config.passed_filters:
-        yield f.when(f.size(f.array_except("filters", f.array(f.lit("PASS")))) > 0, "filters")
-    yield f.when(f.coalesce("callRate", f.lit(0.0)) < config.min_call_rate, "callRate")
-    yield f.when(f.coalesce(frequency, f.lit(0.0)) < config.min_allele_frequency, "alleleFrequency")
-    yield f.when(minor < config.min_allele_count, "alleleCount")
-    yield f.when(f.col("pValueHweFounders") < config.min_p_value_hwe, "hwe")
+    contigs = cohort.warehouse.values("variants", "contigName")
+    return bool((cohort.people["sex"] == 1).any() and (kinds(contigs, np.zeros(len(contigs), np.int64), None) == X).any())
 
 
 def _among_founders(cohort: Cohort, build: Build | None) -> DataFrame:
@@ -132,21 +105,12 @@ def _among_founders(cohort: Cohort, build: Build | None) -> DataFrame:
     return cohort.rows(haploid=True).mapInArrow(work, schema)
 
 
-def _summarise(run: Run) -> None:
+def _summarise(run: Run, counts: Counter[str]) -> None:
     """Notes what was found: numbers of variants by reason, Ti/Tv of all and of those that pass."""
-    written = run.warehouse.written(run.outputs[-1])
-    good = f.size("reasons") == 0
-    counts = written.groupBy(good.alias("passes"), "substitution").count().collect()
-    n = {(row["passes"], row["substitution"]): row["count"] for row in counts}
-    of = {kind: sum(count for key, count in n.items() if key[1] == kind) for kind in ("transition", "transversion")}
-    run.note(
-        variants=sum(n.values()),
-        passing=sum(count for key, count in n.items() if key[0]),
-        TiTv=_ratio(of["transition"], of["transversion"]),
-        TiTv_passing=_ratio(n.get((True, "transition"), 0), n.get((True, "transversion"), 0)),
-    )
-    reasons = written.select(f.explode("reasons").alias("reason")).groupBy("reason").count().collect()
-    run.note(**{row["reason"]: row["count"] for row in sorted(reasons)})
+    ratios = {"TiTv": ("transitions", "transversions"), "TiTv_passing": ("passing transitions", "passing transversions")}
+    shown = {name: _ratio(counts[one], counts[other]) for name, (one, other) in ratios.items()}
+    run.note(variants=counts["variants"], passing=counts["passing"], **shown)
+    run.note(**{name: counts[name] for name in sorted(REASONS) if counts[name]})
 
 
 def _ratio(one: int, other: int) -> float | None:

@@ -198,3 +198,16 @@ POPULATIONS = Table(
     stage="ingest-phenotypes",
     parts="batch",
 )
+
+SPLITS = Table(
+    "splits",
+    "one row per person whose side, or fold, is given",
+    ("sampleId",),
+    (
+        SAMPLE_ID,
+        Column("split", "string", "train, validation or test; or the name of a fold"),
+        RUN_ID,
+    ),
+    stage="ingest-phenotypes",
+    parts="batch",
+)

@@ -27,6 +27,48 @@ METRICS = Table(
     parts="task",
 )
 
+TRIALS = Table(
+    "trials",
+    "one row per trial of the last tuning of a task",
+    ("task", "trial"),
+    (
+        Column("task", "string", "risk ..."),
+        Column("trial", "int", "number of the trial, in the order in which they were begun"),
+        Column("state", "string", "complete; pruned: ended early, as others had lower losses by then; or failed"),
+        Column("settings", "string", "what was tried, JSON: settings of `train` by their place, such as network.dropout"),
+        Column("validationLoss", "double", "least loss on validation examples; null where it failed", nullable=True),
+        Column("bestEpoch", "int", "pass after which that was", nullable=True),
+        Column("epochs", "int", "passes over the training examples", nullable=True),
+        Column("seconds", "double", "time that it took", nullable=True),
+        Column("isBest", "boolean", "the complete trial of the least loss, which `train` takes where it is set `tuned`"),
+        RUN_ID,
+    ),
+    stage="tune",
+    parts="task",
+)
+
+EVALUATIONS = Table(
+    "evaluations",
+    "one row per task, target, metric, model and fold of the last nested cross-validation of a task; null for all folds together",
+    ("task", "target", "metric", "model", "fold"),
+    (
+        Column("task", "string", "risk ..."),
+        Column("target", "string", "what is predicted, as in `metrics`"),
+        Column("metric", "string", "as in `metrics`; AUC difference ...: to the best of the baselines, of the same people"),
+        Column("model", "string", "as in `metrics`"),
+        Column("method", "string", "what the model is, in words; of a difference, the baseline too"),
+        Column("fold", "string", "fold whose people were tested, by models that others made; null: all of them", nullable=True),
+        Column("value", "double", "value of the metric; null where it is not defined", nullable=True),
+        Column("valueLow", "double", "lower end of its 95% interval, by bootstrap over families", nullable=True),
+        Column("valueHigh", "double", "upper end of its 95% interval", nullable=True),
+        Column("n", "bigint", "people with a known label"),
+        Column("nPositive", "bigint", "cases among them, where labels are binary", nullable=True),
+        RUN_ID,
+    ),
+    stage="evaluate",
+    parts="task",
+)
+
 QUARANTINE = Table(
     "quarantine",
     "one row per record of an input file that the last run of an ingest stage in the mode `quarantine` left out",

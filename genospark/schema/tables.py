@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from genospark.schema import association, cohort, expression, genes, insight, quality, reads, risk, runs
+from genospark.schema import association, cohort, expression, genes, insight, pgs, quality, reads, risk, runs
 from genospark.schema.dictionary import Table
 
 TABLES: dict[str, Table] = {
     found.name: found
-    for module in (association, cohort, expression, genes, insight, quality, reads, risk, runs)
+    for module in (association, cohort, expression, genes, insight, pgs, quality, reads, risk, runs)
     for found in vars(module).values()
     if isinstance(found, Table)
 }

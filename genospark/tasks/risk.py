@@ -1,30 +1,87 @@
-"""Disease risk: fused vector -> one calibrated probability a disease, by a network and an L1 logistic regression."""
+"""Risk: fused vector -> calibrated probability of each disease or class, or value of each trait, by a network and penalised regressions."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 
-from genospark.core.calls import MISSING, unpack
-from genospark.models.bundle import Bundle
+from genospark.core.calls import MISSING
 from genospark.models.spec import FeatureSpec
-from genospark.tasks.predict import Predictor, with_predictions
+from genospark.models.targets import NOBODY, heads
 from genospark.tasks.problem import Field, Problem, Tensors
 
 TASK = "risk"
+_ANCESTRY = re.compile(r"PC\d+$")
 
 
 def fields(spec: FeatureSpec) -> tuple[Field, Field]:
     """The two parts of a fused vector: packed calls and standardised measurements."""
-    return Field("calls", "uint8", (spec.call_bytes,)), Field("measurements", "float32", (spec.n_measurements,))
+    return Field("calls", "uint8", (spec.call_bytes,), MISSING * 0b01010101), Field(
+        "measurements", "float32", (spec.n_measurements,), float("nan")
+    )
+
+
+def label_fields(spec: FeatureSpec) -> tuple[Field, Field, Field]:
+    """What is known of a person: a label and a weight for each target, and the draw of the family."""
+    n = (len(spec.targets),)
+    return Field("labels", "float32", n, float("nan")), Field("weights", "float32", n, 1.0), Field("draw", "uint8", (1,), NOBODY)
+
+
+def ancestry(spec: FeatureSpec) -> list[int]:
+    """Places among the measurements of principal components of ancestry: covariates such as PC1 or ancestryPC2."""
+    return [len(spec.expression) + index for index, x in enumerate(spec.covariates) if _ANCESTRY.search(x.name)]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Products of two features that the network is given.
+
+    Attributes:
+        features: Places in the fused vector, [pairs, 2].
+        means, deviations: Of the products on training people, [pairs].
+    """
+
+    features: NDArray[np.int64]
+    means: NDArray[np.float32]
+    deviations: NDArray[np.float32]
+
+    @classmethod
+    def none(cls) -> Pairs:
+        """No pairs."""
+        return cls(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), np.ones(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the network starts, and the penalties that hold it there.
+
+    Attributes:
+        skip: Weights of the linear skip, [features, members, heads].
+        intercepts: [members, heads].
+        products: Weights of the products, [pairs, members, heads].
+        skip_l1, products_l1: L1 penalty of each head, [heads].
+    """
+
+    skip: NDArray[np.float32]
+    intercepts: NDArray[np.float32]
+    products: NDArray[np.float32]
+    skip_l1: Sequence[float]
+    products_l1: Sequence[float]
+
+    @property
+    def weights(self) -> dict[str, list[NDArray[np.float32]]]:
+        """Of the layers by name."""
+        skip = [self.skip.reshape(len(self.skip), -1), self.intercepts.ravel()]
+        return {"skip": skip} | ({"products": [self.products.reshape(len(self.products), -1)]} if len(self.products) else {})
 
 
 @dataclass(frozen=True)
@@ -32,16 +89,18 @@ class RiskProblem(Problem):
     """What ranks are told.
 
     Attributes:
-        spec: Features and diseases.
+        spec: Features and targets.
         shape: Shape of the network, as of ``RiskNetworkConfig``.
-        skip: Weights [features, diseases] and intercepts [diseases] at which the linear skip starts.
-        skip_l1: L1 penalty on each disease's part of the skip.
+        pairs: Products that it is given.
+        start: Where it starts.
+        balance: Weight of each target's mean loss, [targets].
     """
 
     spec: FeatureSpec
     shape: dict[str, Any]
-    skip: tuple[Any, Any]
-    skip_l1: Sequence[float]
+    pairs: Pairs
+    start: Start
+    balance: Sequence[float]
 
     @property
     def inputs(self) -> tuple[Field, ...]:
@@ -49,113 +108,57 @@ class RiskProblem(Problem):
 
     @property
     def labels(self) -> tuple[Field, ...]:
-        return (Field("labels", "float32", (len(self.spec.diseases),), float("nan")),)
+        return label_fields(self.spec)
 
     def network(self) -> Any:
-        network = _build(self.spec, self.shape, self.skip_l1)
-        network.get_layer("skip").set_weights(self.skip)
+        network = built(self.spec, self.shape, self.pairs, self.start)
+        for name, weights in self.start.weights.items():
+            network.get_layer(name).set_weights(weights)
         return network
 
     def known(self, labels: Tensors) -> Any:
+        """Weights of the labels that each member learns from, [members * targets]."""
         import tensorflow as tf
 
-        return tf.reduce_sum(tf.cast(~tf.math.is_nan(labels["labels"]), tf.float32), axis=0)
+        return tf.reshape(tf.reduce_sum(self._counted(labels), axis=0), [-1])
 
     def loss_sums(self, outputs: Any, labels: Tensors) -> Any:
-        """Cross-entropy of each disease, summed over the people whose label is known."""
+        """Balanced loss of each member and target, summed over the people that the member learns from, [members * targets]."""
         import tensorflow as tf
 
-        known = ~tf.math.is_nan(labels["labels"])
-        entropy = tf.nn.sigmoid_cross_entropy_with_logits(tf.where(known, labels["labels"], 0.0), outputs)
-        return tf.reduce_sum(tf.where(known, entropy, 0.0), axis=0)
+        counted, found = self._counted(labels), []
+        for index, (target, mine) in enumerate(zip(self.spec.targets, heads(self.spec.targets), strict=True)):
+            label = labels["labels"][:, index, None]
+            label = tf.broadcast_to(tf.where(tf.math.is_nan(label), 0.0, label), tf.shape(outputs)[:2])
+            said = outputs[:, :, mine]
+            if target.kind == "multiclass":
+                loss = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(label, tf.int32), said)
+            elif target.kind == "binary":
+                loss = tf.nn.sigmoid_cross_entropy_with_logits(label, said[:, :, 0])
+            else:
+                loss = 0.5 * (said[:, :, 0] - label) ** 2
+            found.append(self.balance[index] * tf.reduce_sum(counted[:, :, index] * loss, axis=0))
+        return tf.reshape(tf.stack(found, axis=1), [-1])
+
+    def _counted(self, labels: Tensors) -> Any:
+        """What each label counts for each member, [people, members, targets]: its weight, or 0."""
+        import tensorflow as tf
+
+        members = int(self.shape["members"])
+        weights = tf.where(tf.math.is_nan(labels["labels"]), 0.0, labels["weights"])
+        draw = tf.cast(labels["draw"], tf.int32)
+        left_out = (draw != NOBODY) & (draw % members == tf.range(members)[None, :]) & (members > 1)
+        return weights[:, None, :] * tf.cast(~left_out, tf.float32)[:, :, None]
 
 
-@dataclass(frozen=True)
-class DiseaseModel:
-    """How a disease's shipped probability is made: sigmoid(slope * mixed logit + intercept).
+def built(spec: FeatureSpec, shape: dict[str, Any], pairs: Pairs, start: Start | None = None) -> Any:
+    """The network, with penalties where a start is given."""
+    # TensorFlow starts only where a network is needed.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from genospark.models.risk import RiskNetworkConfig, build
 
-    Attributes:
-        network_share: Weight of the network's logit in the mix; the rest is the logistic regression's.
-        slope: Platt calibration, fitted on validation people.
-        intercept: Platt calibration, fitted on validation people.
-    """
-
-    network_share: float
-    slope: float
-    intercept: float
-
-
-@dataclass(frozen=True)
-class RiskModel:
-    """Both models of a bundle and how they are mixed.
-
-    Attributes:
-        spec: Features with alleles, means and deviations; diseases.
-        shape: Shape of the network.
-        weights: The network's arrays, in Keras' order.
-        coefficients: L1 logistic regression on the same standardised vector: [features, diseases].
-        intercepts: Its intercepts: [diseases].
-        diseases: Mix and calibration, in the order of `spec.diseases`.
-    """
-
-    spec: FeatureSpec
-    shape: dict[str, Any]
-    weights: Sequence[NDArray[np.float32]]
-    coefficients: NDArray[np.float64]
-    intercepts: NDArray[np.float64]
-    diseases: tuple[DiseaseModel, ...]
-
-    @classmethod
-    def of(cls, bundle: Bundle) -> RiskModel:
-        """What a bundle holds."""
-        definition = bundle.definition
-        diseases = tuple(DiseaseModel(**entry) for entry in definition["diseases"])
-        spec = FeatureSpec.of(definition["spec"], bundle.arrays)
-        return cls(spec, definition["network"], bundle.weights, bundle.arrays["coefficients"], bundle.arrays["intercepts"], diseases)
-
-    def bundle(self, metrics: list[dict[str, Any]] | None = None, lineage: dict[str, Any] | None = None) -> Bundle:
-        """The inverse of ``of``."""
-        mixes = [dataclasses.asdict(disease) for disease in self.diseases]
-        definition = {"spec": self.spec.to_json(), "network": self.shape, "diseases": mixes}
-        arrays = self.spec.arrays() | {"coefficients": self.coefficients, "intercepts": self.intercepts}
-        return Bundle(TASK, definition, self.weights, arrays, metrics or [], lineage or {})
-
-    def default_probability(self, network: NDArray[np.float64], logistic: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities of the shipped default.
-
-        Args:
-            network: Logits of the network, [people, diseases].
-            logistic: Logits of the logistic regression, [people, diseases].
-        """
-        share = np.array([disease.network_share for disease in self.diseases])
-        slope = np.array([disease.slope for disease in self.diseases])
-        intercept = np.array([disease.intercept for disease in self.diseases])
-        return sigmoid(slope * (share * network + (1 - share) * logistic) + intercept)
-
-
-def predictor(bundle: Bundle) -> Predictor:
-    """Logits of the network and of the logistic regression for batches of fused vectors, as lists of one number a disease."""
-    model = RiskModel.of(bundle)
-    network = _build(model.spec, model.shape)
-    network.set_weights(model.weights)
-
-    def predict(batch: pa.RecordBatch) -> list[pa.Array]:
-        calls, measurements = (field.read(batch.column(field.name).to_pylist()) for field in fields(model.spec))
-        by_network = network({"calls": calls, "measurements": measurements}, training=False).numpy().astype(float)
-        by_logistic = dense(model.spec, calls, measurements) @ model.coefficients + model.intercepts
-        return [pa.array(list(logits), pa.list_(pa.float64())) for logits in (by_network, by_logistic)]
-
-    return predict
-
-
-def with_logits(rows: DataFrame, bundle: Bundle) -> DataFrame:
-    """Adds `network` and `logistic`, arrays of one logit a disease, in place of `calls` and `measurements`."""
-    return with_predictions(rows, bundle, predictor, ["calls", "measurements"], "network array<double>, logistic array<double>")
-
-
-def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+    penalties = (start.skip_l1, start.products_l1) if start else ((), ())
+    return build(spec, RiskNetworkConfig(**shape), (pairs.features, pairs.means, pairs.deviations), *penalties)
 
 
 def dense(spec: FeatureSpec, packed: NDArray[np.uint8], measurements: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -169,15 +172,19 @@ def dense(spec: FeatureSpec, packed: NDArray[np.uint8], measurements: NDArray[np
     Returns:
         [people, variants + measurements], missing values 0.
     """
-    calls = unpack(packed, len(spec.variants))
-    means, deviations = spec.variant_scale()
-    copies = np.where(calls == MISSING, 0, (calls - means) / deviations)
-    return np.concatenate([copies, np.nan_to_num(measurements)], axis=1, dtype=np.float32)
+    return dense_columns(spec, packed, measurements, np.arange(len(spec.variants) + spec.n_measurements))
 
 
-def _build(spec: FeatureSpec, shape: dict[str, Any], skip_l1: Sequence[float] = ()) -> Any:
-    # TensorFlow starts only where a network is needed.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from genospark.models.risk import RiskNetworkConfig, build
-
-    return build(spec, RiskNetworkConfig(**shape), skip_l1)
+def dense_columns(
+    spec: FeatureSpec, packed: NDArray[np.uint8], measurements: NDArray[np.float32], which: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Some columns of ``dense``, in the order of `which`: [people, which]."""
+    is_call = which < len(spec.variants)
+    variants = which[is_call]
+    found = np.empty((len(packed), len(which)), np.float32)
+    if len(variants):
+        means, deviations = (scale[variants] for scale in spec.variant_scale())
+        calls = packed[:, variants >> 2] >> (2 * (variants & 3)).astype(np.uint8) & 3
+        found[:, is_call] = np.where(calls == MISSING, np.float32(0), (calls - means) / deviations)
+    found[:, ~is_call] = np.nan_to_num(measurements[:, which[~is_call] - len(spec.variants)])
+    return found

@@ -1,4 +1,4 @@
-"""Training of the task disease risk: L1 logistic regression, network, their mix and its calibration."""
+"""Training of the task risk: penalised regressions, network, their mix and its calibration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
@@ -17,17 +17,25 @@ from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.features.specification import from_tables
 from genospark.models.bundle import Bundle
+from genospark.models.calibration import Calibration
 from genospark.models.risk import RiskNetworkConfig
 from genospark.models.spec import FeatureSpec
+from genospark.models.targets import Target, heads, response
 from genospark.tasks.problem import Problem
-from genospark.tasks.risk import TASK, DiseaseModel, RiskModel, RiskProblem, dense, fields, with_logits
+from genospark.tasks.risk import TASK, RiskProblem, fields, label_fields
+from genospark.tasks.risk_model import RiskModel, Said, TargetModel, said_of, with_outputs
 from genospark.training import stage
-from genospark.training.calibration import shipped
-from genospark.training.logistic import fit
-from genospark.training.metrics import auc, interval
+from genospark.training.calibration import Judges, shipped
+from genospark.training.risk_fit import Examples, Fitted, RegressionConfig, fitted
+from genospark.training.risk_metrics import draws, interval, measures
 from genospark.training.stage import Metric, Recipe, TrainConfig
 
-METHODS = {"network": "multi-task network", "baseline": "L1 logistic regression", "default": "mix chosen on validation people, calibrated"}
+Floats = NDArray[np.float64]
+
+METHODS = {"network": "multi-task network", "baseline": "elastic-net regression", "default": "mix chosen on validation people, calibrated"}
+RESAMPLES = 200
+# Packed calls that the driver takes of training people, at most.
+_CALL_BYTES = 512 << 20
 
 
 class TrainRiskConfig(TrainConfig):
@@ -35,13 +43,14 @@ class TrainRiskConfig(TrainConfig):
 
     Attributes:
         network: Shape of the network.
-        logistic_penalties: Inverse strengths of the logistic regression's L1 penalty to choose from.
-        logistic_people: Training people that the logistic regression takes at most, so that its memory is bounded.
+        regression: Of the regressions and of the screen for pairs.
+        regression_people: Training people that these take at most, so that their memory is bounded; fewer where people have so many
+            variants that the packed calls would take more than 512 MiB.
     """
 
     network: RiskNetworkConfig = RiskNetworkConfig()
-    logistic_penalties: list[PositiveFloat] = Field([0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0], min_length=1)
-    logistic_people: int = Field(50_000, ge=1)
+    regression: RegressionConfig = RegressionConfig()
+    regression_people: int = Field(50_000, ge=1)
 
 
 def train(config: TrainRiskConfig, spark: SparkSession) -> str:
@@ -50,78 +59,137 @@ def train(config: TrainRiskConfig, spark: SparkSession) -> str:
 
 
 class RiskRecipe(Recipe[TrainRiskConfig]):
-    """Logistic regression first: the network's linear skip starts there."""
+    """Regressions first: the network's linear skip and its products of pairs start there."""
 
     task = TASK
     examples = "riskExamples"
-    tables = ("riskFeatures", "riskTargets")
+    tables = ("riskFeatures", "riskTargets", "riskRidge")
+    before = ("regression", "regression_people", "network.members")
 
     def problem(self, run: Run, config: TrainRiskConfig) -> Problem:
         self._spec = from_tables(run.warehouse)
-        with step(f"{run.stage}: L1 logistic regression"):
-            vectors, labels = _vectors(run.warehouse, self._spec, "train", config.logistic_people)
-            validation = _vectors(run.warehouse, self._spec, "validation", config.logistic_people)
-            self._coefficients, self._intercepts, self._penalties = fit((vectors, labels), validation, config.logistic_penalties)
-        # scikit-learn's C weighs the sum of the losses, the network's penalty their mean: the same strength for both.
-        l1 = [float(1 / (c * n)) for c, n in zip(self._penalties, (~np.isnan(labels)).sum(axis=0), strict=True)]
-        # Ranks are fed what is normalised already.
-        return RiskProblem(
-            dataclasses.replace(self._spec, normaliser=None), config.network.model_dump(), (self._coefficients, self._intercepts), l1
-        )
+        with step(f"{run.stage}: penalised regressions"):
+            training, validation = (
+                _examples(run.warehouse, self._spec, side, config.regression_people) for side in ("train", "validation")
+            )
+            self._fitted = fitted(self._spec, training, validation, config.regression, config.network.members)
+        run.note(across_targets=self._fitted.across, pairs=len(self._fitted.pairs))
+        return problem_of(self._spec, config.network, self._fitted)
 
     def finish(self, run: Run, config: TrainRiskConfig, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
-        untuned = tuple(DiseaseModel(0.5, 1.0, 0.0) for _ in self._spec.diseases)
-        shape = config.network.model_dump(mode="json")
-        model = RiskModel(self._spec, shape, weights, self._coefficients, self._intercepts, untuned)
-        people = _predicted(run.warehouse, model.bundle())
-        model = dataclasses.replace(model, diseases=shipped(*_arrays(people[people["split"] == "validation"])))
-        run.note(network_share=model.diseases[0].network_share)
-        lineage = {"logisticPenalties": dict(zip(self._spec.diseases, self._penalties, strict=True))}
+        model = untuned(self._spec, config.network, self._fitted, weights)
+        people = predicted(run.warehouse, model.bundle())
+        judges = people[people["split"] == "validation"]
+        model = dataclasses.replace(model, targets=shipped(outputs_of(judges, self._spec), _judges(judges), self._spec.targets))
+        share = model.targets[0].network_share
+        run.note(network_share=share, shipped="linear" if share == 0 else "mix with the network")
         metrics = [row for side in ("validation", "test") for row in measure(model, people[people["split"] == side], side)]
-        return model.bundle(lineage=lineage), metrics
+        return model.bundle(), metrics
 
 
-def _vectors(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Dense vectors [people, features] and labels [people, diseases] of one side, at most `most` people, drawn by a hash."""
+def problem_of(spec: FeatureSpec, network: RiskNetworkConfig, found: Fitted) -> RiskProblem:
+    """What ranks train, after the regressions; they are fed what is normalised already."""
+    unnormalised = dataclasses.replace(spec, normaliser=None, ridge=None)
+    return RiskProblem(unnormalised, network.model_dump(mode="json"), found.pairs, found.start, found.balance)
+
+
+def untuned(spec: FeatureSpec, network: RiskNetworkConfig, found: Fitted, weights: list[NDArray[Any]]) -> RiskModel:
+    """Both models, before it is decided how they are mixed and calibrated."""
+    targets = tuple(TargetModel(0.5, Calibration.none(target)) for target in spec.targets)
+    return RiskModel(spec, network.model_dump(mode="json"), found.pairs, weights, found.coefficients, found.intercepts, targets)
+
+
+def _examples(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> Examples:
+    """People of one side, packed, at most `most`, drawn by a hash."""
+    wanted = (*fields(spec), *label_fields(spec))
+    most = max(1, min(most, _CALL_BYTES // max(spec.call_bytes, 1)))
     rows = warehouse.read("riskExamples").where(f"split = '{side}'").orderBy(f.xxhash64("sampleId"), "sampleId").limit(most)
-    found: pd.DataFrame = rows.select("calls", "measurements", "labels").toPandas()
-    calls, measurements = (field.read(list(found[field.name])) for field in fields(spec))
-    return dense(spec, calls, measurements), np.frombuffer(b"".join(found["labels"]), "<f4").reshape(len(found), -1)
+    found: pd.DataFrame = rows.select(*(field.name for field in wanted)).toPandas()
+    calls, measurements, labels, weights, draw = (field.read(list(found[field.name])) for field in wanted)
+    return Examples(calls, measurements, labels, weights, draw[:, 0])
 
 
-def _predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
-    """Logits, labels and families of validation and test people: some numbers a person."""
-    rows = warehouse.read("riskExamples").where("split != 'train'").drop("runId")
-    people: pd.DataFrame = with_logits(rows, bundle).toPandas()
+def predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
+    """Outputs, labels, families, sex and population of validation and test people: some numbers a person."""
+    rows = warehouse.read("riskExamples").where("split != 'train'").drop("runId", "draw")
+    people: pd.DataFrame = with_outputs(rows, bundle).toPandas()
     people = people.sort_values("sampleId").reset_index(drop=True)
-    people["labels"] = [np.frombuffer(row, "<f4") for row in people["labels"]]
+    for name in ("labels", "weights"):
+        people[name] = [np.frombuffer(row, "<f4") for row in people[name]]
+    for table, column in (("populations", "population"), ("pedigree", "sex")):
+        if warehouse.has(table):
+            known: pd.DataFrame = warehouse.read(table).select("sampleId", column).toPandas()
+            people[column] = people["sampleId"].map(known.set_index("sampleId")[column])
     return people
 
 
-def _arrays(people: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    network, logistic, labels = (np.stack(list(people[name])).astype(float) for name in ("network", "logistic", "labels"))
-    return network, logistic, labels
+def outputs_of(people: pd.DataFrame, spec: FeatureSpec) -> Said:
+    """Outputs of both models, of rows of ``predicted``."""
+    names = ("network", "networkError", "linear", "linearError", "ancestry")
+    return said_of([list(people[name]) for name in names], sum(target.n_heads for target in spec.targets))
+
+
+def _judges(people: pd.DataFrame) -> Judges:
+    n = len(people)
+    labels, weights = (np.array(list(people[name]), np.float32).reshape(n, -1) for name in ("labels", "weights"))
+    return Judges(labels, weights.astype(float), people["familyId"].to_numpy(str))
 
 
 def measure(model: RiskModel, people: pd.DataFrame, side: str) -> list[Metric]:
-    """AUC with its interval of each disease and model.
+    """Every measure of each target and model, with its interval, and what the default gains over the regression.
+
+    Where populations or sexes of people are known each is measured by itself too.
 
     Args:
         model: The models.
-        people: Columns network, logistic, labels (arrays of one number a disease) and familyId.
+        people: Columns of ``tasks.risk_model.PREDICTED``, labels, weights (arrays of one number a target), familyId; population and sex
+            where known.
         side: What the people are: validation or test.
     """
-    rows: list[Metric] = []
     if people.empty:
-        return rows
-    network, logistic, labels = _arrays(people)
-    scores = {"network": network, "baseline": logistic, "default": model.default_probability(network, logistic)}
-    families = people["familyId"].to_numpy(str)
-    for task, disease in enumerate(model.spec.diseases):
-        known = ~np.isnan(labels[:, task])
-        truth = labels[known, task]
-        for name, score in scores.items():
-            low, high = interval(score[known, task], truth, families[known])
-            value = auc(score[known, task], truth)
-            rows.append(Metric(disease, "AUC", name, METHODS[name], side, value, low, high, len(truth), int(truth.sum())))
+        return []
+    groups = [("", people)]
+    for column in ("population", "sex"):
+        if column in people:
+            names = sorted(people[column].dropna().unique())
+            groups += [(f", {column} {name if column == 'population' else int(name)}", people[people[column] == name]) for name in names]
+    return [row for name, group in groups for row in _measured(model, group, side, name)]
+
+
+def _measured(model: RiskModel, people: pd.DataFrame, side: str, group: str) -> list[Metric]:
+    said, judges = outputs_of(people, model.spec), _judges(people)
+    outputs = {"network": said.network, "baseline": said.linear}
+    rows: list[Metric] = []
+    default = model.default(said)
+    for index, (target, mine) in enumerate(zip(model.spec.targets, heads(model.spec.targets), strict=True)):
+        known, labels, weights = judges.of(model.spec.targets, index)
+        times = draws(judges.families[known], weights, RESAMPLES)
+        responses = {name: response(target, each[known, mine]) for name, each in outputs.items()} | {"default": default[known, mine]}
+        rows += compared(target, responses, labels.astype(float), times, side, group)
+    return rows
+
+
+def compared(
+    target: Target, responses: dict[str, Floats], labels: Floats, times: Floats, side: str, group: str = "", other: str = "baseline"
+) -> list[Metric]:
+    """The measures of several models of one target, and what the default gains over another on the same resampled families.
+
+    Args:
+        target: The target.
+        responses: Of each model, [people, heads of the target].
+        labels: [people].
+        times: Of ``draws``.
+        side: What the people are.
+        group: Added to the target's name.
+        other: The model that the default is compared with.
+    """
+    n, cases = len(labels), int(labels.sum()) if target.kind == "binary" else None
+    rows = []
+    for metric, measured in measures(target).items():
+        values = {name: measured(said, labels, times) for name, said in responses.items()}
+        for name, each in values.items():
+            rows.append(Metric(f"{target.name}{group}", metric, name, METHODS.get(name, name), side, *interval(each), n, cases))
+        if "default" in values and other in values:
+            gain = interval(values["default"] - values[other])
+            rows.append(Metric(f"{target.name}{group}", f"{metric}, gain", "default", f"default minus {other}", side, *gain, n, cases))
     return rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +13,19 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from genospark.core.config import StageConfig
+from genospark.core.columns import spark_schema
+from genospark.core.config import StageConfig, with_settings
+from genospark.core.paths import place
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, code_version, run_stage
-from genospark.core.storage import Warehouse, spark_schema
+from genospark.core.storage import Warehouse
 from genospark.errors import TableError, TrainingError
 from genospark.models.bundle import Bundle
 from genospark.schema import table
 from genospark.tasks.bundles import last_version
 from genospark.tasks.problem import Problem
 from genospark.training.launch import launch
-from genospark.training.worker import RankJob, read_checkpoint
+from genospark.training.worker import RankJob, RankResult, read_checkpoint
 
 
 class TrainConfig(StageConfig):
@@ -35,6 +38,7 @@ class TrainConfig(StageConfig):
         patience: Passes without a better validation loss after which training ends.
         learning_rate: Of Adam.
         seed: Of initial weights, dropout and order.
+        tuned: Take what the best trial of ``tune`` had, in place of the same settings here.
     """
 
     ranks: int = Field(2, ge=1)
@@ -43,6 +47,7 @@ class TrainConfig(StageConfig):
     patience: int = Field(8, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     seed: int = 1
+    tuned: bool = False
 
 
 Config = TypeVar("Config", bound=TrainConfig)
@@ -71,15 +76,22 @@ class Recipe(ABC, Generic[Config]):
         task: Its name.
         examples: Table of its examples, with a column `split`.
         tables: Further tables that it reads.
+        before: Settings, by their place, that decide what is fitted before the network, and so are the same in all trials of ``tune``.
     """
 
     task: str
     examples: str
     tables: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     @abstractmethod
     def problem(self, run: Run, config: Config) -> Problem:
         """Fits what comes before the network, such as the baseline, and says what the ranks train."""
+
+    def reshaped(self, problem: Problem, config: Config) -> Problem:
+        """The problem with a network as other settings want it; what was fitted before it stays."""
+        made: Problem = dataclasses.replace(cast(Any, problem), shape=cast(Any, config).network.model_dump(mode="json"))
+        return made
 
     @abstractmethod
     def finish(self, run: Run, config: Config, weights: list[NDArray[Any]]) -> tuple[Bundle, list[Metric]]:
@@ -101,11 +113,37 @@ def train(recipe: Recipe[Config], config: Config, spark: SparkSession) -> str:
     def intact() -> bool:
         return (warehouse.bundles / last_version(warehouse, recipe.task)).is_dir()
 
-    tables = [recipe.examples, *recipe.tables]
-    return run_stage(f"train {recipe.task}", config, warehouse, lambda run: _train(run, recipe, config), tables=tables, intact=intact)
+    tables = [recipe.examples, *recipe.tables, *([f"trials/{recipe.task}"] if config.tuned else [])]
+
+    def work(run: Run) -> None:
+        settled = with_settings(config, best_trial(run.warehouse, recipe.task)) if config.tuned else config
+        job = prepared(run, recipe, settled)
+        with step(f"{run.stage}: network on {settled.ranks} Horovod ranks"):
+            result = launch(spark, job, settled.ranks)
+        completed(run, recipe, settled, job, result)
+
+    return run_stage(f"train {recipe.task}", config, warehouse, work, tables=tables, intact=intact)
 
 
-def _train(run: Run, recipe: Recipe[Config], config: Config) -> None:
+def best_trial(warehouse: Warehouse, task: str) -> dict[str, Any]:
+    """Settings of the best trial of ``tune``, by their place in the configuration (`network.dropout`).
+
+    Raises:
+        TableError: No trial was completed.
+    """
+    row = warehouse.read(f"trials/{task}").where("isBest").first()
+    if row is None:
+        raise TableError(f"{warehouse.path}: no trial of {task} was completed", f"run `tune {task}` with more trials")
+    found: dict[str, Any] = json.loads(row["settings"])
+    return found
+
+
+def prepared(run: Run, recipe: Recipe[Config], config: Config) -> RankJob:
+    """Fits what comes before the network, and says what ranks train.
+
+    Raises:
+        TableError: The examples are missing or lack a split.
+    """
     files = {side: run.warehouse.files(recipe.examples, split=side) for side in ("train", "validation")}
     for side, found in files.items():
         if len(found) < config.ranks:
@@ -113,20 +151,25 @@ def _train(run: Run, recipe: Recipe[Config], config: Config) -> None:
                 f"`{recipe.examples}` has {len(found)} files of {side} examples for {config.ranks} ranks, each rank needs one or more",
                 "build features again with more row_groups or another split, or set ranks lower",
             )
-    checkpoint = run.warehouse.bundles / "checkpoints" / f"{run.run_id}.npz"
-    job = RankJob(
+    return RankJob(
         problem=recipe.problem(run, config),
         training_files=files["train"],
         validation_files=files["validation"],
-        checkpoint=str(checkpoint),
+        checkpoint=str(run.warehouse.bundles / "checkpoints" / f"{run.run_id}.npz"),
         batch_size=config.batch_size,
         epochs=config.epochs,
         patience=config.patience,
         learning_rate=config.learning_rate,
         seed=config.seed,
     )
-    with step(f"{run.stage}: network on {config.ranks} Horovod ranks"):
-        result = launch(run.warehouse.spark, job, config.ranks)
+
+
+def completed(run: Run, recipe: Recipe[Config], config: Config, job: RankJob, result: RankResult) -> None:
+    """Makes a bundle of what ranks have trained, and measures it.
+
+    Raises:
+        TrainingError: The loss is no number.
+    """
     if not np.isfinite(result.losses).all():
         raise TrainingError("the validation loss is not a finite number", "set learning_rate lower")
     run.note(epochs=len(result.losses) - 1, best_epoch=result.best_epoch, validation_loss=round(result.losses[result.best_epoch], 5))
@@ -145,7 +188,7 @@ def _train(run: Run, recipe: Recipe[Config], config: Config) -> None:
         },
     )
     path = bundle.save(run.warehouse.bundles)
-    checkpoint.unlink()
+    place(job.checkpoint).unlink()
     run.note(bundle=bundle.version)
     _write_metrics(run, recipe.task, metrics, bundle.version)
     log.info("%s: bundle in %s", run.stage, path)

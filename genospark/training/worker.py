@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class RankJob:
         problem: Examples, network and loss.
         training_files: URLs of the Parquet files of training examples.
         validation_files: URLs of those of validation examples.
-        checkpoint: File to which rank 0 writes the best weights so far.
+        checkpoint: File to which rank 0 writes the best weights so far; none where empty.
         batch_size: Examples of a step on each rank.
         epochs: Passes over the training examples, at most.
         patience: Passes without a better validation loss after which training ends.
@@ -63,8 +64,20 @@ def train_rank(job: RankJob) -> RankResult:
     environment.check_keras()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
     hvd.init()
+    result = fitted(job)
+    hvd.shutdown()
+    return result
+
+
+def fitted(job: RankJob, report: Callable[[int, float], None] = lambda epoch, loss: None) -> RankResult:
+    """The same, once Horovod has been started.
+
+    Args:
+        job: What to train.
+        report: Is told each epoch and its validation loss, and may raise to end the training.
+    """
+    tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(job.seed)
     problem = job.problem
     network = problem.network()
@@ -73,29 +86,29 @@ def train_rank(job: RankJob) -> RankResult:
     hvd.broadcast_variables([*network.variables, *optimizer.variables], root_rank=0)
     # The same start on all ranks, other dropout on each.
     tf.random.set_seed(job.seed + hvd.rank())
-    training = Feed(job.training_files, problem, job.batch_size, hvd.rank(), hvd.size(), shuffle=job.seed)
-    validation = Feed(job.validation_files, problem, 4 * job.batch_size, hvd.rank(), hvd.size())
-    step, measure = _step(problem, network, optimizer), _measure(problem, network)
-    losses = [_validation_loss(measure, problem, validation)]
-    best_epoch, best = 0, network.get_weights()
-    for epoch in range(1, job.epochs + 1):
-        for batch, counts in in_step(training, problem):
-            step(*batch, counts)
-        losses.append(_validation_loss(measure, problem, validation))
-        if losses[-1] < losses[best_epoch]:
-            best_epoch, best = epoch, network.get_weights()
-            if hvd.rank() == 0:
-                write_checkpoint(job.checkpoint, best)
-        elif epoch - best_epoch >= job.patience:
-            break
+    with (
+        closing(Feed(job.training_files, problem, job.batch_size, hvd.rank(), hvd.size(), shuffle=job.seed)) as training,
+        closing(Feed(job.validation_files, problem, 4 * job.batch_size, hvd.rank(), hvd.size())) as validation,
+    ):
+        step, measure = _step(problem, network, optimizer), _measure(problem, network)
+        losses = [_validation_loss(measure, problem, validation)]
+        report(0, losses[0])
+        best_epoch, best = 0, network.get_weights()
+        for epoch in range(1, job.epochs + 1):
+            for batch, counts in in_step(training, problem):
+                step(*batch, counts)
+            losses.append(_validation_loss(measure, problem, validation))
+            report(epoch, losses[-1])
+            if losses[-1] < losses[best_epoch]:
+                best_epoch, best = epoch, network.get_weights()
+                if hvd.rank() == 0 and job.checkpoint:
+                    write_checkpoint(job.checkpoint, best)
+            elif epoch - best_epoch >= job.patience:
+                break
     network.set_weights(best)
-    if hvd.rank() == 0:
+    if hvd.rank() == 0 and job.checkpoint:
         write_checkpoint(job.checkpoint, best)
-    training.close()
-    validation.close()
-    result = RankResult(hvd.rank(), digest(network.get_weights()), losses, best_epoch)
-    hvd.shutdown()
-    return result
+    return RankResult(hvd.rank(), digest(network.get_weights()), losses, best_epoch)
 
 
 def in_step(feed: Feed, problem: Problem) -> Iterator[tuple[Batch, tf.Tensor]]:
@@ -134,7 +147,8 @@ def joint_gradients(problem: Problem, network: Any, batch: Batch, counts: tf.Ten
 
 
 def _step(problem: Problem, network: Any, optimizer: Any) -> Any:
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    # No Python decides on tensors here, and translating the source of all that is called takes a third of a short training.
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(inputs: Any, labels: Any, counts: tf.Tensor) -> None:
         gradients = joint_gradients(problem, network, (inputs, labels), counts)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
@@ -143,7 +157,7 @@ def _step(problem: Problem, network: Any, optimizer: Any) -> Any:
 
 
 def _measure(problem: Problem, network: Any) -> Any:
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def measure(inputs: Any, labels: Any) -> tf.Tensor:
         return problem.loss_sums(network(inputs, training=False), labels)
 

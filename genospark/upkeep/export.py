@@ -14,6 +14,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES
 from genospark.upkeep.export_genotypes import export_plink, export_vcf
+from genospark.upkeep.export_pgs import export_pgs
 
 
 class ExportConfig(StageConfig):
@@ -21,15 +22,18 @@ class ExportConfig(StageConfig):
 
     Attributes:
         out: Folder to write, of parquet a folder a table.
-        format: parquet, partitioned as the tables are; vcf or plink: the genotypes as one bgzipped VCF, or as .bed, .bim and .fam.
+        format: parquet, partitioned as the tables are; vcf or plink: the genotypes as one bgzipped VCF, or as .bed, .bim and .fam; pgs: the
+            linear part of a risk model as scoring files of the PGS Catalog's format, one a disease.
         tables: Which tables; all where empty.
         crosswalk: Folder of the crosswalk, by which VCF and PLINK files call people as the input files did; else by their pseudonyms.
+        bundle: Of pgs, the folder of the risk model; the one that this warehouse trained last where not given.
     """
 
     out: str | None = None
-    format: Literal["parquet", "vcf", "plink"] = "parquet"
+    format: Literal["parquet", "vcf", "plink", "pgs"] = "parquet"
     tables: list[str] = []
     crosswalk: str | None = None
+    bundle: str | None = None
 
 
 def export(config: ExportConfig, spark: SparkSession) -> str:
@@ -53,7 +57,10 @@ def export(config: ExportConfig, spark: SparkSession) -> str:
     prepare(spark, str(out))
     if config.format != "parquet":
         if config.tables:
-            raise ConfigError(f"format {config.format} takes no tables", "leave out `tables`: it is the genotypes that are written")
+            raise ConfigError(f"format {config.format} takes no tables", "leave out `tables`: it is no table that is written")
+        if config.format == "pgs":
+            export_pgs(warehouse, out, config.bundle)
+            return str(out)
         (export_vcf if config.format == "vcf" else export_plink)(warehouse, out, config.crosswalk)
         return str(out)
     names = config.tables or [name for name in TABLES if warehouse.has(name) or (name == "runs" and warehouse.committed())]

@@ -72,7 +72,7 @@ def export_vcf(warehouse: Warehouse, out: Path, named: str | None) -> list[Path]
     """
     people = _people(warehouse, named)
     contigs = _contigs(warehouse)
-    beside = known(warehouse.read("genotypes"), MEASURED.values())
+    beside = known(warehouse, MEASURED.values())
 
     def made(batch: pa.RecordBatch) -> dict[str, bytes]:
         return {"vcf": bgzf.compressed(vcf_lines(batch, people.columns))}

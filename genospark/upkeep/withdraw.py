@@ -8,7 +8,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from genospark.core import crosswalk
+from genospark.core import crosswalk, paths
 from genospark.core.locks import writing
 from genospark.core.paths import place
 from genospark.core.progress import step
@@ -72,6 +72,8 @@ def withdraw(config: WithdrawConfig, spark: SparkSession) -> str:
         for folder in crosswalks:
             crosswalk.withdraw(folder, people)
         forget_all(warehouse.path)
+        # Of evaluations that were killed.
+        paths.remove(f"{warehouse.path}/evaluations")
     return run_id
 
 

@@ -37,7 +37,7 @@ class Tables:
 
 def _scores(spark: SparkSession, *rows: tuple[str, float, str]) -> Tables:
     columns = "sampleId string, riskProbability double, modelVersion string"
-    return Tables(spark.createDataFrame(list(rows), columns).selectExpr("*", "'d' AS disease", "modelVersion AS runId"))
+    return Tables(spark.createDataFrame(list(rows), columns).selectExpr("*", "'d' AS disease", "'case' AS class", "modelVersion AS runId"))
 
 
 def test_rows_are_the_same_whoever_wrote_them_and_in_any_order(comparison: Any, spark: SparkSession) -> None:

@@ -29,7 +29,7 @@ def test_overrides_reach_nested_keys_and_win_over_the_file(tmp_path: Path) -> No
         ("epochs: 3\n", [], "warehouse"),
         ("warehouse: w\nranks: 0\n", [], "ranks"),
         ("warehouse: w\nnetwork: {dropout: 2}\n", [], "network.dropout"),
-        ("warehouse: w\nlogistic_penalties: []\n", [], "logistic_penalties"),
+        ("warehouse: w\nregression: {l1_ratios: []}\n", [], "regression.l1_ratios"),
     ],
 )
 def test_wrong_configuration_names_file_and_key(tmp_path: Path, text: str, overrides: list[str], says: str) -> None:

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from genospark.core import crosswalk
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
-from genospark.ingest import tabular
+from genospark.ingest import text_files
 from genospark.ingest.expression import IngestExpressionConfig, ingest_expression, read_expression
 from genospark.ingest.phenotypes import IngestPhenotypesConfig, read_labels
 from genospark.ingest.quoting import record_lines
@@ -82,7 +82,7 @@ def test_blocks_of_any_size_give_the_same_rows_and_lines(tmp_path: Path, monkeyp
     gct = "#1.2\n40\t1\nName\tDescription\ts\n" + "".join(f"G{i}\td\t{i}\n" for i in range(40))
     expected = _rows(_file(tmp_path, "e.gct", gct))
     for size in (1, 7, 64):
-        monkeypatch.setattr(tabular, "_BLOCK_BYTES", size)
+        monkeypatch.setattr(text_files, "_BLOCK_BYTES", size)
         pd.testing.assert_frame_equal(read_table(path), whole)
         assert _rows(tmp_path / "e.gct") == expected
         with pytest.raises(InputError, match="line 45: the same Name as on an earlier line"):

@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support import ROOT, Cohort
 
+from genospark.cli import main
 from genospark.core.config import load
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError
@@ -46,17 +47,19 @@ def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
 
 # Two lists at a time, as there are two cores; what a list needs from the other one is in its copy.
 MAIN: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"ingest-vcf": ("variants", "genotypes", "samples"), "build-features variants": ("variantExamples",)},
-    {"ingest-phenotypes": ("phenotypes", "covariates", "pedigree"), "train risk": ("metrics/risk",)},
+    {"ingest-vcf": ("variants", "genotypes", "samples")},
+    {"train risk": ("metrics/risk",)},
 )
 OTHERS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "simulate": (),
         "qc samples": ("sampleQuality",),
         "ingest-reads": ("readWindows", "referenceContigs"),
+        "build-features variants": ("variantExamples",),
         "score variants": ("variantCalls",),
     },
     {
+        "ingest-phenotypes": ("phenotypes", "covariates", "pedigree"),
         "ingest-expression": ("expression",),
         "ingest-genes": ("genes", "geneTerms"),
         "infer-network": ("regulatoryEdges",),
@@ -111,18 +114,26 @@ def test_jobs_write_what_the_functions_write(
     ("arguments", "code", "says"),
     [
         (["ingest-vcf", "--input", "nowhere.vcf"], 2, "warehouse"),
-        (["ingest-vcf", "--warehouse", "{tmp}/w", "--input", "nowhere.vcf"], 3, "nowhere.vcf: no such file"),
         (["train", "risk", "--warehouse", "{tmp}/w"], 4, "build-features risk"),
         (["train", "risk", "--warehouse", "{tmp}/w", "--set", "epoch=3"], 2, "epoch"),
         (["score", "risk", "--warehouse", "{tmp}/w", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["ingest-expression", "--warehouse", "{tmp}/w", "--input", "{tmp}/bad.tsv"], 3, "bad.tsv: line 2, column G1: 'high'"),
     ],
 )
-def test_a_refused_command_says_why_without_a_traceback(tmp_path: Path, arguments: list[str], code: int, says: str) -> None:
+def test_a_refused_command_says_why(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+) -> None:
     (tmp_path / "bad.tsv").write_text("sampleId\tG1\np1\thigh\n")
-    ran = _run(BIN / "genospark", *(part.format(tmp=tmp_path) for part in arguments), home=tmp_path)
-    assert ran.returncode == code
-    assert says in ran.stderr
+    assert main([part.format(tmp=tmp_path) for part in arguments]) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert "next step" in said
+
+
+def test_a_refused_command_shows_no_traceback(tmp_path: Path) -> None:
+    ran = _run(BIN / "genospark", "ingest-vcf", "--warehouse", tmp_path / "w", "--input", "nowhere.vcf", home=tmp_path)
+    assert ran.returncode == 3
+    assert "nowhere.vcf: no such file" in ran.stderr
     assert "next step" in ran.stderr
     assert "Traceback" not in ran.stderr
 

@@ -76,11 +76,12 @@ def test_graph_and_numpy_unpack_the_same_vector(calls: list[int], measurements: 
 def test_dense_vectors_equal_the_networks(cohort: Cohort) -> None:
     import tensorflow as tf
 
-    from genospark.tasks.risk import RiskModel, RiskProblem, dense, fields
+    from genospark.tasks.risk import built, dense, fields
+    from genospark.tasks.risk_model import RiskModel
 
     model = RiskModel.of(load(cohort.bundle, "risk"))
     found = cohort.warehouse.read("riskExamples").limit(20).toPandas()
     calls, measurements = (field.read(list(found[field.name])) for field in fields(model.spec))
-    network = RiskProblem(model.spec, model.shape, (model.coefficients, model.intercepts), ()).network()
+    network = built(model.spec, model.shape, model.pairs)
     fused = tf.keras.Model(network.inputs, network.get_layer("fused").output)({"calls": calls, "measurements": measurements}).numpy()
     assert np.allclose(fused, dense(model.spec, calls, measurements), atol=1e-5)

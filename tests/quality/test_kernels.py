@@ -26,7 +26,7 @@ def _random(rows: int, people: int, seed: int, missing: float = 0.1) -> np.ndarr
 def test_kinship_of_pairs_counted_by_hand() -> None:
     """Twins have 0.5; two people with opposite homozygous calls, and as many shared heterozygous ones, less than nothing."""
     codes = np.array([[1, 1, 1], [1, 1, 1], [0, 0, 2], [2, 2, 0], [0, 0, 3]], np.uint8)
-    counts = PairCounts.none((3, 4), (3, 4))
+    counts = PairCounts.none(4, 4)
     counts.add(pack(codes), pack(codes))
     kinship = counts.kinship
     assert kinship[0, 1] == 0.5
@@ -42,7 +42,7 @@ def test_kinship_of_pairs_counted_by_hand() -> None:
 def test_kinship_is_that_of_the_definition(rows: int, n_left: int, n_right: int, seed: int, missing: float) -> None:
     codes = _random(rows, n_left + n_right, seed, missing)
     left, right = codes[:, :n_left], codes[:, n_left:]
-    counts = PairCounts.none((n_left, 4 * packed_bytes(n_left)), (n_right, 4 * packed_bytes(n_right)))
+    counts = PairCounts.none(4 * packed_bytes(n_left), 4 * packed_bytes(n_right))
     for part in (slice(None, rows // 2), slice(rows // 2, None)):
         counts.add(pack(left[part]), pack(right[part]))
     for i in range(n_left):
@@ -57,7 +57,7 @@ def test_kinship_is_that_of_the_definition(rows: int, n_left: int, n_right: int,
 
 
 def _pruned(codes: np.ndarray, window: Window, starts: np.ndarray, cut: int) -> list[str]:
-    pruner = Pruner(window, codes.shape[1])
+    pruner = Pruner(window)
     found: list[str] = []
     for i in range(0, len(codes), cut):
         found += pruner.add(starts[i : i + cut], pack(codes[i : i + cut]))

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from plink_helpers import Calls, of_public_data, plink2, table
+from plink_helpers import Calls, of_public_data, plink1, plink2, table
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from genospark.core.hwe import hwe_p_values
 from genospark.quality import eigen
+from genospark.quality.clump import Linker, clump
 from genospark.quality.hudson import FstSums, allele_counts
 from genospark.quality.king import PairCounts
 from genospark.quality.linkage import Pruner, Window
@@ -48,7 +49,7 @@ def test_kinship(calls: Calls, tmp_path: Path) -> None:
     out = plink2(tmp_path / "o", "--bfile", calls.prefix, "--make-king", "square")
     expected = np.loadtxt(f"{out}.king")
     n, places = len(calls.people), 4 * calls.packed.shape[1]
-    counts = PairCounts.none((n, places), (n, places))
+    counts = PairCounts.none(places, places)
     for i in range(0, len(calls.packed), 4096):
         counts.add(calls.packed[i : i + 4096], calls.packed[i : i + 4096])
     others = ~np.eye(n, dtype=bool)
@@ -69,11 +70,32 @@ def test_pruned_variants(calls: Calls, words: str, tmp_path: Path) -> None:
     found: list[str] = []
     for contig in calls.variants["contig"].unique():
         mine = np.flatnonzero(calls.variants["contig"] == contig)
-        pruner = Pruner(window, len(calls.people))
+        pruner = Pruner(window)
         found += [*pruner.add(calls.variants["position"].to_numpy()[mine], calls.packed[mine]), *pruner.finish()]
     gone = set(calls.variants["id"][[bool(reason) for reason in found]])
     assert gone == set(Path(f"{out}.prune.out").read_text().split())
     assert "50" not in size or len(calls.people) == 957 or len(gone) > 1000
+
+
+@pytest.mark.parametrize(
+    ("kb", "r2"), [(50, 0.1), pytest.param(250, 0.5, marks=pytest.mark.slow), pytest.param(1000, 0.02, marks=pytest.mark.slow)]
+)
+def test_clumped_variants(calls: Calls, kb: int, r2: float, tmp_path: Path) -> None:
+    """By p-values of chance."""
+    p_values = np.random.default_rng(kb).uniform(1e-6, 1, len(calls.packed))
+    calls.variants.assign(P=p_values).rename(columns={"id": "SNP"})[["SNP", "P"]].to_csv(tmp_path / "p", sep="\t", index=False)
+    limits = ["--clump-p1", "0.2", "--clump-p2", "1", "--clump-kb", str(kb), "--clump-r2", str(r2)]
+    out = plink1(tmp_path / "o", "--bfile", calls.prefix, "--clump", tmp_path / "p", *limits)
+    stays: list[str] = []
+    for contig in calls.variants["contig"].unique():
+        mine = np.flatnonzero(calls.variants["contig"] == contig)
+        linker = Linker(1000 * kb, r2)
+        linker.add(calls.variants["position"].to_numpy()[mine], calls.packed[mine])
+        candidates = np.where(p_values[mine] <= 0.2, p_values[mine], np.nan)
+        stays += calls.variants["id"].iloc[mine[clump(candidates, linker.linked)]].tolist()
+    expected = table(Path(f"{out}.clumped"))["SNP"]
+    assert len(expected) <= (p_values <= 0.2).sum()
+    assert set(stays) == set(expected)
 
 
 def test_principal_components(calls: Calls, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from genospark.ingest.phenotypes import IngestPhenotypesConfig, ingest_phenotype
 from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
 from genospark.models.bundle import load
 from genospark.scoring.risk import ScoreRiskConfig, score
-from genospark.tasks.risk import RiskModel
+from genospark.tasks.risk_model import RiskModel
 
 KEY = ["sampleId", "disease"]
 PROBABILITIES = ["riskProbability", "networkProbability", "logisticProbability"]
@@ -121,7 +121,7 @@ def test_left_out_sites_are_replaced_by_training_means(
         for index, variant in enumerate(bundle.spec.variants):
             call = calls.get((variant.contig_name, variant.start), {}).get(person, (None,))
             if None not in call:
-                added += bundle.coefficients[index, task] * (sum(call) - variant.mean) / variant.standard_deviation
+                added += bundle.coefficients[0, index, task] * (sum(call) - variant.mean) / variant.standard_deviation
         p = before[(person, disease)]
         assert value == pytest.approx(np.log(p / (1 - p)) - added, abs=1e-4)
 

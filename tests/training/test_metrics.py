@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from genospark.training.calibration import platt, shipped
 from genospark.training.metrics import auc, f1_interval, interval
 
 
@@ -40,24 +39,6 @@ def test_families_widen_the_interval() -> None:
     alone = interval(scores, labels, np.arange(300).astype(str))
     together = interval(scores, labels, np.repeat(np.arange(60), 5).astype(str))
     assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
-
-
-def test_platt_finds_the_miscalibration() -> None:
-    random = np.random.default_rng(3)
-    logits = random.normal(size=40_000)
-    labels = (random.random(40_000) < 1 / (1 + np.exp(-(0.5 * logits - 1)))).astype(float)
-    slope, intercept = platt(logits, labels)
-    assert slope == pytest.approx(0.5, abs=0.05)
-    assert intercept == pytest.approx(-1, abs=0.05)
-
-
-def test_the_better_model_is_shipped() -> None:
-    random = np.random.default_rng(4)
-    good, noise = random.normal(size=(2, 3000, 1))
-    labels = (random.random((3000, 1)) < 1 / (1 + np.exp(-2 * good))).astype(float)
-    labels[::10] = np.nan
-    assert shipped(good, noise, labels)[0].network_share == 1.0
-    assert shipped(noise, good, labels)[0].network_share == 0.0
 
 
 def test_nothing_wrong_is_no_certainty() -> None:

@@ -146,10 +146,18 @@ def test_a_plain_copy_holds_what_the_tables_hold(cohort: Cohort, spark: SparkSes
 
 
 def test_tables_of_version_1_become_those_of_today(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
-    """Version 1 had no batches, no counts in ``genotypes`` and no mark of its version."""
+    """Version 1 had no batches, no counts in ``genotypes``, no depths, no second estimator of Fst, and no mark of its version."""
     path = str(tmp_path / "w")
     warehouse = Warehouse(spark, path)
-    dropped = {"samples": ["batch"], "genotypes": ["haploid", "nCalled", "nHet", "nHomAlt", "nHaploid", "nHaploidAlt"], "expression": []}
+    measured = ["meanDepth", "lowDepthShare", "meanConditionalQuality", "lowConditionalQualityShare"]
+    dropped = {
+        "samples": ["batch"],
+        "genotypes": ["haploid", "nCalled", "nHet", "nHomAlt", "nHaploid", "nHaploidAlt"],
+        "expression": [],
+        "variantQuality": measured,
+        "sampleQuality": measured,
+        "populationFst": ["method"],
+    }
     for name, columns in dropped.items():
         rows = cohort.warehouse.read(name).drop(*columns)
         rows.write.format("delta").partitionBy(*TABLES[name].partitions).save(f"{path}/tables/{name}")

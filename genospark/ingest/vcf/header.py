@@ -16,6 +16,7 @@ from isal import igzip
 from genospark.core.paths import open_bytes, reason
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
+from genospark.ingest.vcf.index import RecordIndex
 from genospark.ingest.vcf.regions import Regions
 
 Compression = Literal["bgzf", "gzip", "plain"]
@@ -44,6 +45,7 @@ class VcfHeader:
         declarations: Lines that declare INFO and FORMAT fields.
         keep: What is kept of genotypes beside the calls: ``phase``, and names of ``measured.MEASURED``.
         regions: Regions that records have to overlap; all records where None.
+        index: What says where in the file they are; only looked for where regions are chosen.
     """
 
     path: str
@@ -59,6 +61,7 @@ class VcfHeader:
     declarations: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     regions: Regions | None = None
+    index: RecordIndex | None = None
 
     @property
     def people_at(self) -> tuple[str, str, int]:

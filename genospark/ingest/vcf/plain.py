@@ -42,11 +42,11 @@ _PACKED = _packed_table()
 
 
 def read_shortened(split: Split) -> Iterator[Chunk]:
-    """As ``read_chunks``, but that plain lines are decoded and their genotypes are not in the text.
+    """As ``read_chunks``, but that plain lines are decoded and their genotypes are not in the text, unless the first lines have none.
 
     Memory: as there, and ``SLAB_BYTES`` of text.
     """
-    if split.n_samples < MIN_PEOPLE:
+    if split.n_samples < MIN_PEOPLE or not _begins_plain(split):
         yield from read_chunks(split)
         return
     slabs: list[_Slab] = []
@@ -62,6 +62,12 @@ def read_shortened(split: Split) -> Iterator[Chunk]:
             slabs, marks, read, size = [], [], 0, 0
     if slabs:
         yield _joined(slabs, split, marks, ended)
+
+
+def _begins_plain(split: Split) -> bool:
+    """Whether a plain line is among the first: elsewhere looking for them would cost more than there is to gain."""
+    first = next(whole_lines(split, min(SLAB_BYTES, chunks.CHUNK_BYTES)), None)
+    return first is not None and bool(_slab(b"".join(first[0]), split).plain.any())
 
 
 @dataclass(frozen=True)

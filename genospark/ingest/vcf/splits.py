@@ -8,7 +8,7 @@ from genospark.core.paths import place
 from genospark.errors import InputError
 from genospark.ingest.vcf import bgzf
 from genospark.ingest.vcf.header import Compression, VcfHeader
-from genospark.ingest.vcf.index import Range, RecordIndex, cuts, find_index
+from genospark.ingest.vcf.index import Range, RecordIndex, cuts
 from genospark.ingest.vcf.regions import Regions
 
 
@@ -54,15 +54,15 @@ def plan_splits(header: VcfHeader, target_bytes: int) -> list[Split]:
     Where regions are chosen and an index is there, only ranges in which such records lie.
 
     Raises:
-        InputError: A BGZF file is truncated, or its index is of another one.
+        InputError: A BGZF file is truncated.
     """
     if target_bytes < 1:
         raise InputError(f"a split cannot have {target_bytes} bytes", "give a positive number of bytes")
     if header.compression == "bgzf":
         bgzf.check_end(header.path)
     size = place(header.path).stat().st_size
-    if header.compression == "bgzf" and header.regions and header.regions.by_index and (index := find_index(header.path)):
-        return _by_index(header, header.regions, index, target_bytes)
+    if header.compression == "bgzf" and header.regions and header.regions.by_index and header.index:
+        return _by_index(header, header.regions, header.index, target_bytes)
     step = size if header.compression == "gzip" else target_bytes
     # A file without records still makes one split, which holds no rows.
     starts = range(header.data_start, max(size, header.data_start + 1), step)

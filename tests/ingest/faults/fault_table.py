@@ -102,6 +102,10 @@ _LABELS = "sampleId\tdisease\nAnn\t0\nBob\t1\n{}\n"
 _GCT = "#1.2\n2\t2\nName\tDescription\tAnn\tBob\nG1\tx\t1\t2\n{}\n"
 _SHEET = "sample\tsampleId\nAnn\t1\n"
 _MORE = "Bob\t2\nCid\t3\nDan\t4\n"
+_SCORE = (
+    "#format_version=2.0\n#pgs_id=PGS1\n#weight_type={}\n"
+    "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n22\t5\tA\tC\t1.5\n{}\n"
+)
 _BED = "#chr\tstart\tend\tgene\tAnn\tBob\n22\t1\t2\tG1\t1\t2\n{}\n"
 
 VCF = [
@@ -495,7 +499,103 @@ OTHERS = [
     Fault("model", "no such bundle", lambda f: ["score", "risk", "--set", f"bundle={f}/risk-0"], "no bundle there (model.json is missing)"),
     Fault("model", "none was trained here", lambda f: ["score", "risk"], "no bundle was trained for risk here", 4),
 ]
-FAULTS = [*VCF, *FORMATS, *TABLES, *READS, *OTHERS]
+
+
+def _scoring(line: str, kind: str = "beta") -> Callable[[Path], list[object]]:
+    return _table("ingest-pgs", "s.txt", _SCORE.format(kind, line))
+
+
+SCORES = [
+    Fault(
+        "scoring file",
+        "text for a weight",
+        _scoring("22\t7\tA\tG\thigh"),
+        "s.txt: line 6, column effect_weight: 'high' is not a finite number",
+        quarantine="not a finite number",
+    ),
+    Fault(
+        "scoring file", "no weight", _scoring("22\t7\tA\tG\t"), "line 6, column effect_weight: 'NA' is no weight", quarantine="no weight"
+    ),
+    Fault(
+        "scoring file",
+        "an odds ratio below 0",
+        _scoring("22\t7\tA\tG\t-0.2", "OR"),
+        "line 6, column effect_weight: '-0.2' is no OR above 0",
+        quarantine="no OR above 0",
+    ),
+    Fault(
+        "scoring file",
+        "an allele of other letters",
+        _scoring("22\t7\tDEL\tG\t1"),
+        "line 6, column effect_allele: 'DEL' is not made of the letters A, C, G and T",
+        quarantine="not made of the letters A, C, G and T",
+    ),
+    Fault(
+        "scoring file",
+        "a bad position",
+        _scoring("22\t0\tA\tG\t1"),
+        "line 6, column chr_position: 0 is not a positive integer",
+        quarantine="not a positive integer",
+    ),
+    Fault(
+        "scoring file",
+        "too few columns",
+        _scoring("22\t7\tA\tG"),
+        "line 6: 4 columns where 5 are expected",
+        quarantine="another number of columns than the first line",
+    ),
+    Fault(
+        "scoring file",
+        "a weight twice",
+        _scoring("22\t5\tA\tC\t1"),
+        "line 6: the same place and alleles as on an earlier line",
+        quarantine="the same place and alleles as on an earlier line",
+    ),
+    Fault(
+        "scoring file",
+        "a weight that is not additive",
+        _table(
+            "ingest-pgs",
+            "s.txt",
+            _SCORE.format("beta", "22\t7\tA\tG\t1\tTrue").replace("weight\n", "weight\tis_recessive\n").replace("1.5", "1.5\tFalse"),
+        ),
+        "line 6, column is_recessive: 'True' is not additive",
+        quarantine="not additive",
+    ),
+    Fault(
+        "scoring file",
+        "another format",
+        _table("ingest-pgs", "s.txt", _SCORE.format("beta", "").replace("=2.0", "=1.0")),
+        "not a scoring file of the PGS Catalog's format 2 (is of format 1.0)",
+    ),
+    Fault(
+        "scoring file",
+        "another kind of file",
+        _table("ingest-pgs", "s.txt", "sampleId\tdisease\nAnn\t1\n"),
+        "s.txt: not a scoring file of the PGS Catalog's format 2 (no line #format_version=2.0)",
+    ),
+    Fault(
+        "scoring file",
+        "no id of the score",
+        _table("ingest-pgs", "s.txt", _SCORE.format("beta", "").replace("#pgs_id=PGS1\n", "")),
+        "s.txt: no line #pgs_id=... in its header",
+    ),
+    Fault(
+        "scoring file",
+        "no positions",
+        _table("ingest-pgs", "s.txt", _SCORE.format("beta", "").replace("chr_position", "rsID")),
+        "s.txt: line 4: no column hm_pos or chr_position",
+    ),
+    Fault(
+        "scoring file",
+        "a score twice",
+        lambda f: ["ingest-pgs", *_inputs(write(f, name, _SCORE.format("beta", "")) for name in ("s.txt", "t.txt"))],
+        "t.txt: is PGS1, as {folder}/s.txt is",
+    ),
+    Fault("scoring file", "header alone", _table("ingest-pgs", "s.txt", "#format_version=2.0\n#pgs_id=PGS1\n"), "s.txt: line"),
+    Fault("scoring file", "an empty file", _table("ingest-pgs", "s.txt", ""), "s.txt: is empty"),
+]
+FAULTS = [*VCF, *FORMATS, *TABLES, *SCORES, *READS, *OTHERS]
 
 HEAD = """# Faults
 
@@ -510,8 +610,9 @@ the run is published: what earlier runs published stays as it is. Ingest stages 
 
 A record is a line: of a VCF a site with all its alleles and everyone's genotypes (of BCF and BGEN, which have no lines, a site counted from
 1; of PLINK's files a line of `.bim` or `.pvar`); of expression a person's row (TSV, CSV) or a gene's
-(BED, GCT), which in CSV may be of several lines and is named by its first; of phenotypes, covariates and pedigree a person's row; of genes
-and terms a line. Of lines that repeat a person, a gene or a variant the first stays. What has no records that can be told apart ends the
+(BED, GCT), which in CSV may be of several lines and is named by its first; of phenotypes, covariates and pedigree a person's row; of genes,
+terms and scoring files a line. Of lines that repeat a person, a gene or a variant the first stays. What has no records that can be told
+apart ends the
 stage in both modes: damaged compression, BAM, h5ad, headers, sample sheets, quotes of CSV that do not fit, files that do not fit each
 other.
 
@@ -536,6 +637,8 @@ Elsewhere:
 | genotypes and phenotypes of different people | none of the people with labels is among those with genotypes | 4 |
 | genotypes and expression of different people | nobody has both genotypes and expression | 4 |
 | genes, or reads, on `22` and variants on `chr22` | no contig of `genes` is one of `variants` (they differ by the prefix chr) | 4 |
+| a scoring file of another genome build | PGS1 is of GRCh38 and genotypes are of GRCh37 | 4 |
+| a scoring file of which too few variants are there | 0 of 400 weights of PGS1 have a variant (0%), at least 75% are needed | 5 |
 | a model of another genome build | 0 of the model's variants are there, at least 75% are needed (they differ by the prefix chr) | 5 |
 """
 

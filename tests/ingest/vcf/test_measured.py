@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pysam.bcftools as bcftools
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vcf_helpers import dosages, gt_code, vcf, write
 
@@ -163,6 +163,7 @@ def test_depths_that_are_not_of_alleles_are_refused() -> None:
         check_keep("a.vcf", ("##FORMAT=<ID=AD,Number=1,Type=Integer>",), ("AD", "DP"))
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 10**17).map(str), st.just("."), st.integers(0, 999).map("{:09}".format)), min_size=1, max_size=9))
 def test_any_number(tmp_path_factory: pytest.TempPathFactory, depths: list[str]) -> None:
     path = tmp_path_factory.mktemp("a") / "a.vcf"

@@ -32,6 +32,32 @@ def test_every_type(tmp_path: Path, name: str, newline: str) -> None:
     assert (described.number, described.description) == ("A", 'AF, its \\"values\\"')
 
 
+_NUMBER = st.integers(0, 8).flatmap(lambda digits: st.integers(10**digits // 10, 10 ** (digits + 1) - 1)).map(str)
+_CELL = st.tuples(st.sampled_from(["0/0", "0|1", "1", "./.", "."]), _NUMBER, _NUMBER, _NUMBER, st.sampled_from(["x", "10.5", "12"]))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.lists(_CELL, min_size=3, max_size=3), min_size=1, max_size=4),
+    st.sampled_from(["", "", "", ".", "-7", "+7", "0", "007"]),
+    st.data(),
+)
+def test_cells_that_are_alike(tmp_path: Path, lines: list[list[tuple[str, ...]]], odd: str, data: st.DataObject) -> None:
+    """All have the same separators, so their numbers are read together; one may be no plain number."""
+    if odd:
+        line, person, field = (data.draw(st.integers(0, high)) for high in (len(lines) - 1, 2, 2))
+        cell = list(lines[line][person])
+        cell[1 + field] = odd
+        lines[line][person] = tuple(cell)
+    text = HEADER
+    for position, people in enumerate(lines, 1):
+        cells = (f"{gt}:{depth}:{one},{two}:{word}" for gt, depth, one, two, word in people)
+        text += "\t".join([f"1\t{position}\t.\tA\tC\t.\t.\t.\tGT:DP:AD:FT", *cells]) + "\n"
+    newline = data.draw(st.sampled_from(["\n", "\r\n"]))
+    path = write(tmp_path / "a.vcf", text.replace("\n", newline))
+    same(read(path, False), plain(path))
+
+
 def test_divided_as_bcftools(tmp_path: Path) -> None:
     path = write(tmp_path / "a.vcf", TEXT)
     found = read(path, True)

@@ -24,6 +24,7 @@ from genospark.ingest.variants import IngestVcfConfig, ingest_vcf
 from genospark.ingest.vcf import plan_splits, read_header
 from genospark.ingest.vcf.full import declared_fields, full_schema, read_full
 from genospark.ingest.vcf.full.left_align import left_aligned
+from genospark.ingest.vcf_store import store_vcf
 from genospark.ingest.vcf_table import read_vcf
 
 needs_glow = pytest.mark.skipif(VARIABLE not in os.environ, reason=f"Glow's jars are not named in {VARIABLE}")
@@ -52,13 +53,20 @@ def test_native_gives_the_parsers_rows(spark: SparkSession, path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["native", pytest.param("glow", marks=needs_glow)])
-def test_guard_runs_before_either_engine(spark: SparkSession, tmp_path: Path, engine: str) -> None:
+def test_columns_are_counted_whichever_engine_reads(spark: SparkSession, tmp_path: Path, engine: str) -> None:
     short = TEXT.rstrip("\n").rsplit("\t", 1)[0] + "\n"
     path = write(tmp_path / "short.vcf", short)
-    with pytest.raises(InputError) as caught:
-        read_vcf(spark, path, engine)
     line = short.count("\n")
-    assert f"{path}, line {line} (1:7): wrong number of columns (expected 12, found 11)" in str(caught.value)
+    said = f"{path}, line {line} (1:7): wrong number of columns (expected 12, found 11)"
+    with pytest.raises(InputError) as caught:
+        store_vcf(spark, path, tmp_path / "T", engine)
+    assert said in str(caught.value)
+    assert not list((tmp_path / "T").rglob("*"))
+    # Our own engine counts as it reads; Glow does not, so it is done before.
+    with pytest.raises(Exception if engine == "native" else InputError) as caught_too:
+        rows = read_vcf(spark, path, engine)
+        rows.collect()
+    assert said in str(caught_too.value)
     with pytest.raises(InputError, match=f"line {line} .*wrong number of columns"):
         ingest_vcf(IngestVcfConfig(warehouse=str(tmp_path / "W"), inputs=[str(path)], engine=engine), spark)
 
@@ -79,6 +87,24 @@ def test_engines_are_chosen_and_refused(spark: SparkSession, path: Path, tmp_pat
         named_jars()
     monkeypatch.setenv(VARIABLE, f"{tmp_path}/*.vcf.gz,")
     assert named_jars() == [str(path)]
+
+
+@pytest.mark.parametrize("engine", ["native", pytest.param("glow", marks=needs_glow)])
+def test_stored_rows_are_those_that_are_read(spark: SparkSession, path: Path, tmp_path: Path, engine: str) -> None:
+    expected = read_vcf(spark, path, "native")
+    folder = tmp_path / "T"
+    stored = store_vcf(spark, path, folder, engine, split_bytes=300)
+    assert stored.schema.json() == expected.schema.json()
+    assert _cells(stored) == _cells(expected)
+    assert _cells(spark.read.format("delta").load(str(folder))) == _cells(expected)
+    whole = store_vcf(spark, path, folder, engine, split_multiallelics=False)
+    assert _cells(whole) == _cells(read_vcf(spark, path, "native", False)), "what the table held before is gone, and a column with it"
+    none = store_vcf(spark, write(tmp_path / "none.vcf", HEADER), tmp_path / "none", engine)
+    assert none.schema.json() == expected.schema.json() and none.count() == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="something else than a Delta table"):
+        store_vcf(spark, path, tmp_path / "other", engine)
 
 
 def _reference(tmp_path: Path) -> tuple[Path, str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from genospark.ingest.vcf.faults import BadLinesError
+from genospark.ingest.vcf.full.alike import cut_alike, list_offsets
 from genospark.ingest.vcf.full.declared import Declared, genotype_type
 from genospark.ingest.vcf.full.info import described
-from genospark.ingest.vcf.full.spans import Bools, Ints, Spans, cut, cut_alike
+from genospark.ingest.vcf.full.spans import Bools, Ints, Spans, cut
 from genospark.ingest.vcf.full.values import integers, parse
-from genospark.ingest.vcf.lines import Lines
+from genospark.ingest.vcf.lines import SITE_TABS, Lines
 
 _FIX = "correct the genotype"
 
@@ -58,33 +58,34 @@ def read_people(
 
 def _read_alike(lines: Lines, names: list[str], n_alternates: Ints, fields: list[Declared]) -> list[pa.Array]:
     """Phase, calls and fields of records with the same FORMAT."""
-    begin = (lines.tabs[:, 8:] + 1).ravel()
-    end = np.column_stack([lines.tabs[:, 9:], lines.ends]).ravel()
-    cells = Spans(lines.chunk.buffer, begin, end)
-    of_name = _columns_of(lines, cells, names)
-    nothing = len(cells)
-    if "GT" in of_name:
-        phased, calls = _calls(lines, of_name["GT"], n_alternates)
+    alike = cut_alike(lines, names) if len(names) > 1 else None
+    spans_of = alike.spans if alike else _columns_of(lines, names).__getitem__
+    nothing = len(lines) * lines.chunk.split.n_samples
+    if "GT" in names:
+        phased, calls = _calls(lines, spans_of("GT"), n_alternates)
     else:
         phased, calls = pa.nulls(nothing, pa.bool_()), pa.nulls(nothing, pa.list_(pa.int32()))
     columns = [phased, calls]
     for field in fields:
-        if field.name not in of_name:
-            columns.append(pa.nulls(nothing, field.arrow_type))
-            continue
-        values, wrong = parse(of_name[field.name], field)
-        _refuse(lines, wrong, f"FORMAT {field.name} is not {described(field)}", "correct it or the header, or take the field out")
+        values = None
+        if field.name not in names:
+            values = pa.nulls(nothing, field.arrow_type)
+        elif alike:
+            values = alike.integers(field)
+        if values is None:
+            values, wrong = parse(spans_of(field.name), field)
+            _refuse(lines, wrong, f"FORMAT {field.name} is not {described(field)}", "correct it or the header, or take the field out")
         columns.append(values)
     return columns
 
 
-def _columns_of(lines: Lines, cells: Spans, names: list[str]) -> dict[str, Spans]:
+def _columns_of(lines: Lines, names: list[str]) -> dict[str, Spans]:
     """By field, where its text stands in each cell; empty where the cell ends before."""
+    begin = (lines.tabs[:, SITE_TABS - 1 :] + 1).ravel()
+    end = np.column_stack([lines.tabs[:, SITE_TABS:], lines.ends]).ravel()
+    cells = Spans(lines.chunk.buffer, begin, end)
     if len(names) == 1 and not _has(cells, b":"):
         return {names[0]: cells}
-    alike = cut_alike(cells, lines.chunk.split.n_samples, b":,\t\n")
-    if alike is not None and alike[0].count(b":") < len(names):
-        return _columns_alike(cells, names, *alike)
     offsets, parts = cut(cells, b":")
     found = np.diff(offsets)
     _refuse(lines, found > len(names), "a genotype has more fields than FORMAT", _FIX)
@@ -101,19 +102,6 @@ def _columns_of(lines: Lines, cells: Spans, names: list[str]) -> dict[str, Spans
     return columns
 
 
-def _columns_alike(cells: Spans, names: list[str], separators: bytes, marks: Ints) -> dict[str, Spans]:
-    columns = {}
-    place = 0
-    for name, values in zip_longest(names, separators.split(b":")):
-        if values is None:
-            columns[name] = Spans(cells.text, cells.end, cells.end)
-            continue
-        own = marks[:, place : place + len(values) + 2]
-        columns[name] = Spans(cells.text, own[:, 0] + 1, own[:, -1], own)
-        place += len(values) + 1
-    return columns
-
-
 def _has(cells: Spans, byte: bytes) -> bool:
     return len(cells) > 0 and byte in cells.text[cells.begin[0] : cells.end[-1]].tobytes()
 
@@ -123,18 +111,20 @@ def _calls(lines: Lines, spans: Spans, n_alternates: Ints) -> tuple[pa.BooleanAr
     begin, size = spans.begin, spans.end - spans.begin
     n = len(spans)
     # The buffer has four more bytes than text.
-    first, separator, second = (spans.text.take(begin + place) for place in range(3))
+    words: npt.NDArray[np.uint32] = np.ndarray((len(spans.text) - 3,), "<u4", spans.text, strides=(1,))[begin]
+    letters = words.view(np.uint8).reshape(n, 4)
+    separator, sides = letters[:, 1], np.ascontiguousarray(letters[:, :3:2])
     phased = (separator == ord("|")) & (size > 1)
     regular = (size == 3) & (phased | (separator == ord("/")))
-    pairs = np.empty((n, 2), np.int32)
-    for column, letters in ((0, first), (1, second)):
-        digits = letters - np.uint8(ord("0"))
-        dots = letters == ord(".")
-        regular &= (digits < 10) | dots
-        pairs[:, column] = np.where(dots, -1, digits)
+    digits = sides - np.uint8(ord("0"))
+    dots = sides == ord(".")
+    fits = (digits < 10) | dots
+    regular &= fits[:, 0] & fits[:, 1]
+    pairs = digits.astype(np.int32)
+    pairs[dots] = -1
     if regular.all():
         _check_alleles(lines, np.maximum(pairs[:, 0], pairs[:, 1]), n_alternates)
-        return pa.array(phased), pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32) * 2), pa.array(pairs.ravel()))
+        return pa.array(phased), pa.ListArray.from_arrays(list_offsets(n, 2), pa.array(pairs.ravel()))
     other = np.flatnonzero(~regular)
     counts, bars, alleles = _irregular(lines, spans, other)
     phased[other] = bars

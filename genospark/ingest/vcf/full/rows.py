@@ -19,8 +19,8 @@ from genospark.ingest.vcf.lines import Lines, find_lines
 from genospark.ingest.vcf.sites import read_sites
 from genospark.ingest.vcf.splits import Split
 
-CELLS = 1 << 17
-"""Genotypes of a batch: their arrays fit caches, and the batch a JVM's buffers."""
+VALUES = 1 << 17
+"""Fields of genotypes in a batch: their arrays fit caches, and the batch a JVM's buffers."""
 _MOST_ROWS = 4096
 
 
@@ -50,7 +50,8 @@ def read_full(split: Split, fields: Sequence[Declared], sample_ids: Sequence[str
         InputError: The file is damaged or a line cannot be read; the message names file, line and reason.
     """
     schema = full_schema(fields, divide)
-    size = max(1, min(_MOST_ROWS, CELLS // max(split.n_samples, 1)))
+    of_person = 1 + sum(field.kind == "FORMAT" for field in fields)
+    size = max(1, min(_MOST_ROWS, VALUES // max(split.n_samples * of_person, 1)))
     # Written once and cut to the records of each batch.
     names = pa.array(list(sample_ids), pa.string()).take(pa.array(np.tile(np.arange(len(sample_ids)), size)))
     for chunk, lines, before in _checked(split):

@@ -99,36 +99,3 @@ def cut(spans: Spans, separators: bytes) -> tuple[Ints, Spans]:
     end[offsets[1:] - 1] = spans.end
     end[np.flatnonzero(inner) - 1] = inside
     return offsets, Spans(spans.text, begin, end)
-
-
-def cut_alike(spans: Spans, per_row: int, separators: bytes) -> tuple[bytes, Ints] | None:
-    """Cut spans that all have the same separators in the same order, as most cells of a VCF have.
-
-    Args:
-        spans: (rows * per_row,) pieces that ascend; in a row one byte lies between a piece and the next, and one follows the last.
-        per_row: Pieces that follow each other without other text between them.
-        separators: Bytes that separate, those between the pieces of a row among them.
-
-    Returns:
-        The separators in each span, and (n, parts + 1) the position before each part of a span and after its last; None where spans
-        are not alike.
-    """
-    first, last = int(spans.begin[0]), int(spans.end[0])
-    between = bytes(byte for byte in spans.text[first:last].tobytes() if byte in separators)
-    base = first
-    region = spans.text[base : int(spans.end[-1]) + 1]
-    is_separator = region == separators[0]
-    for separator in separators[1:]:
-        is_separator |= region == separator
-    at = np.flatnonzero(is_separator)
-    at += base
-    each = per_row * (len(between) + 1)
-    starts = np.searchsorted(at, spans.begin[::per_row])
-    if starts[-1] + each > len(at):
-        return None
-    rows = [at[start : start + each] for start in starts.tolist()]
-    found = np.concatenate(rows).reshape(len(spans), len(between) + 1)
-    same = np.array_equal(found[:, -1], spans.end)
-    for place, byte in enumerate(between):
-        same = same and bool((spans.text.take(found[:, place]) == byte).all())
-    return (between, np.column_stack([spans.begin - 1, found])) if same else None
