@@ -44,7 +44,8 @@ def reference_quality(pileup: NDArray[np.uint8], base_error: float, rates: tuple
     spanning = pileup[..., INDEX["spanning_forward"]].astype(np.int64) + pileup[..., INDEX["spanning_reverse"]]
     snv = _PHRED_OF_HALF * (depth - counts.sum(axis=-1)) - against - 10 * np.log10(rates[0])
     indel = _PHRED_OF_HALF * spanning - 10 * np.log10(rates[1])
-    return np.stack([snv, indel], axis=-1).astype(np.float32)
+    both: NDArray[np.float32] = np.stack([snv, indel], axis=-1).astype(np.float32)
+    return both
 
 
 def _alternates(pileup: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

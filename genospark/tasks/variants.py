@@ -196,7 +196,9 @@ def decided(logits: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.f
 def _compiled(graph: Any) -> Any:
     import tensorflow as tf
 
-    return tf.function(lambda inputs: graph(inputs, training=False), reduce_retracing=True)
+    # Traced once, whatever the number of windows.
+    pileup = tf.TensorSpec([None, *PILEUP.shape], tf.uint8)
+    return tf.function(lambda inputs: graph(inputs, training=False), input_signature=[{"pileup": pileup}])
 
 
 def _build(likelihood: dict[str, Any], shape: dict[str, Any] | None) -> Any:

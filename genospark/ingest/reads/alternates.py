@@ -49,7 +49,7 @@ def describe(
         n: Positions.
         least: Phred quality that a base needs to count.
     """
-    shown = np.ndarray((len(reference) - TILE + 1, TILE), np.uint8, np.ascontiguousarray(reference), strides=(1, 1))
+    shown: Codes = np.ndarray((len(reference) - TILE + 1, TILE), np.uint8, np.ascontiguousarray(reference), strides=(1, 1))
     shown = shown[tiles.start - reference_start]
     wrong = (tiles.codes != shown) & (tiles.codes != UNKNOWN_BASE) & (shown != UNKNOWN_BASE)
     wrong &= (tiles.qualities >= least) & (tiles.qualities != IGNORED)
@@ -65,7 +65,8 @@ def describe(
 
     def mean(values: Ints) -> Ints:
         sums = np.bincount(position, values, n).astype(np.int64)
-        return (2 * sums + count) // (2 * count)
+        rounded: Ints = (2 * sums + count) // (2 * count)
+        return rounded
 
     others = _differences(runs, run, query, position + start, records, reference, reference_start)
     to_end = np.minimum(query, records.n_bases[read] - 1 - query)

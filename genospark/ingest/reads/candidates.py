@@ -61,10 +61,10 @@ def joined(parts: Sequence[Alleles]) -> Alleles:
         for key, support in zip(keys, part.support.tolist(), strict=True):
             if UNKNOWN_BASE not in key[2]:
                 found[key] = found.get(key, 0) + support
-    keys = sorted(found)
-    position, deleted = (np.array([key[i] for key in keys], np.int64) for i in (0, 1))
-    inserted = [np.frombuffer(key[2], np.uint8) for key in keys]
-    return Alleles(position, deleted, inserted, np.array([found[key] for key in keys], np.int64))
+    order = sorted(found)
+    position, deleted = (np.array([key[i] for key in order], np.int64) for i in (0, 1))
+    inserted = [np.frombuffer(key[2], np.uint8) for key in order]
+    return Alleles(position, deleted, inserted, np.array([found[key] for key in order], np.int64))
 
 
 @dataclass(frozen=True)

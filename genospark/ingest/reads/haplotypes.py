@@ -94,7 +94,7 @@ def costs(
     for at in range(0, len(read), _STEP):
         part = slice(at, at + _STEP)
         width = int(min(_WIDTH, np.max(end[part] - begin[part], initial=1)))
-        rows = np.ndarray((haplotypes.codes.size - width + 1, width), np.uint8, haplotypes.codes, strides=(1, 1))
+        rows: Codes = np.ndarray((haplotypes.codes.size - width + 1, width), np.uint8, haplotypes.codes, strides=(1, 1))
         codes, qualities = read_rows(records, read[part], begin[part], width)
         qualities[qualities == MISSING_QUALITY] = min_quality
         qualities[(np.arange(width) >= (end[part] - begin[part])[:, None]) | (codes == UNKNOWN_BASE)] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,33 @@ def test_deep_piles_keep_their_proportions(tmp_path: Path) -> None:
     assert capped.bases == 600
     again = pile(write_bam(tmp_path, "ACGTACGTACG", random.Random(1).sample(reads, len(reads))), max_reads_per_start=100)
     assert (again.tensor == capped.tensor).all()
+
+
+def test_a_hundred_thousand_reads_over_a_position(tmp_path: Path) -> None:
+    # 2,000 reads begin at each of 50 positions; each fourth has a T for the C at 49, and a base more after 60.
+    reference = "ACGT" * 100
+    rng = random.Random(1)
+    reads = []
+    for number in range(100_000):
+        start, alternate = number % 50, rng.random() < 0.25
+        shown = reference[start : start + 100]
+        if alternate:
+            at = 49 - start
+            shown = shown[:at] + "T" + shown[at + 1 : 61 - start] + "G" + shown[61 - start :]
+            reads.append(Read(f"r{number}", start, f"{61 - start}M1I{39 + start}M", shown))
+        else:
+            reads.append(Read(f"r{number}", start, "100M", shown))
+    files = write_bam(tmp_path, reference, reads)
+    began = time.process_time()
+    pileup = pile(files)
+    assert time.process_time() - began < 30
+    # 50 of each start are kept.
+    assert pileup.reads["seen"] == 100_000 and pileup.reads["crowded_start"] == 97_500
+    # All of them are aligned over the next position too: that is the largest count.
+    plain, other, spanning = value(pileup, 49, "forward_C", "forward_T", "spanning_forward")
+    assert spanning == 255 and plain + other == pytest.approx(255, abs=1) and other == pytest.approx(255 / 4, abs=8)
+    assert rows(pileup)[0][:4] == (60, 1, "A", "AG")
+    assert value(pileup, 60, "indel_likelihood_00", "indel_likelihood_01", "indel_likelihood_11") == [255, 0, 255]
 
 
 def test_more_operations_than_a_record_holds(tmp_path: Path) -> None:
