@@ -286,7 +286,8 @@ def main() -> None:
         going: dict[Future[dict[str, Any]], tuple[str, int]] = {}
         while waiting or going:
             while waiting and len(going) < chosen.processes and time.monotonic() - begun < 60 * chosen.minutes:
-                going[pool.submit(_measured, *waiting[0])] = waiting.pop(0)
+                part = waiting.pop(0)
+                going[pool.submit(_measured, *part)] = part
             if not going:
                 print(f"the time is up, left out: {waiting}")
                 break
