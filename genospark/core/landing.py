@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from genospark.core import paths
 
-ROW_GROUP_BYTES = 32 << 20
+ROW_GROUP_BYTES = 8 << 20
 """Of Arrow's memory, from which rows of a file go to the disk."""
 _UPLOAD_BYTES = 16 << 20
 # As Spark escapes values in names of folders.

@@ -91,7 +91,7 @@ def pruned(genotypes: DataFrame, columns: NDArray[np.int64], config: LinkageConf
     window = Window(0, 1, config.window_bases, config.r2)
 
     def work(contig: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pruner, keys, reasons = Pruner(window, len(columns)), [], list[str]()
+        pruner, keys, reasons = Pruner(window), [], list[str]()
         for batch in contig:
             packed = pack(gather(batch.column("blocks"), columns))
             looked_at = _varied(packed, len(columns), min_call_rate, min_count)

@@ -50,14 +50,14 @@ class Pruner:
     """
 
     window: Window
-    _first: int = 0
-    _end: int = 0
-    _told: int = 0
-    _starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    _major: dict[int, float] = field(default_factory=dict)
-    _dropped: dict[int, str] = field(default_factory=dict)
-    _before: dict[int, list[int]] = field(default_factory=dict)
-    _calls: dict[int, Bytes] = field(default_factory=dict)
+    _first: int = field(default=0, init=False)
+    _end: int = field(default=0, init=False)
+    _told: int = field(default=0, init=False)
+    _starts: NDArray[np.int64] = field(init=False, default_factory=lambda: np.zeros(0, np.int64))
+    _major: dict[int, float] = field(init=False, default_factory=dict)
+    _dropped: dict[int, str] = field(init=False, default_factory=dict)
+    _before: dict[int, list[int]] = field(init=False, default_factory=dict)
+    _calls: dict[int, Bytes] = field(init=False, default_factory=dict)
 
     @property
     def _n(self) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from genospark.core.pileup import BASES, INDEX, UNKNOWN_BASE, WINDOW_BP, alternate_bases, base_counts, depth, read
 from genospark.models.bundle import Bundle
 from genospark.tasks.predict import Predictor
-from genospark.tasks.variants import Caller, VariantModel
+from genospark.tasks.variants import Caller, Judged, VariantModel
 
 CALLS = (
     "sampleId string, contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>, "
@@ -53,8 +53,8 @@ def caller(settings: str) -> Callable[[Bundle], Predictor]:
             start = batch.column("start").to_numpy()
             ends = np.array([contigs.get(name, 0) for name in batch.column("contigName").to_pylist()])
             inside = start[:, None] + np.arange(WINDOW_BP) < ends[:, None]
-            logits = model.logits(pileup)
-            genotype, quality = model.judged(logits)
+            judged = model.judge(pileup)
+            genotype, quality = judged.genotype, judged.quality
             least = np.array([model.thresholds.snv, model.thresholds.indel])
             varies = genotype > 0
             called = varies & (quality >= least) & inside[..., None]
@@ -64,8 +64,8 @@ def caller(settings: str) -> Callable[[Bundle], Predictor]:
             doubtful = (varies & ~called) | (~varies & (quality < chosen["min_quality"]))
             uncalled = inside & (~covered | doubtful.any(axis=-1))
             snv, indel = (_Calls(called[..., head], genotype[..., head], quality[..., head]) for head in (0, 1))
-            rows = _snvs(pileup, start, snv, phred(logits[:, :, 0], model.rates[0], called[..., 0]))
-            rows += _indels(batch, pileup, start, indel, phred(logits[:, :, 1], model.rates[1], called[..., 1]))
+            rows = _snvs(pileup, start, snv, phred(judged, 0, model.rates[0], snv.called))
+            rows += _indels(batch, pileup, start, indel, phred(judged, 1, model.rates[1], indel.called))
             plain = inside & ~uncalled & ~called.any(axis=-1)
             for row in rows:
                 first = row[1] - int(start[row[0]])
@@ -90,16 +90,18 @@ class _Calls:
     quality: NDArray[np.float32]
 
 
-def phred(logits: NDArray[np.float64], rate: float, called: NDArray[np.bool_]) -> dict[tuple[int, int], tuple[int, int, int]]:
+def phred(judged: Judged, head: int, rate: float, called: NDArray[np.bool_]) -> dict[tuple[int, int], tuple[int, int, int]]:
     """Phred-scaled likelihoods of 0, 1 and 2 copies of allele 1 by window and offset, the best one 0.
 
     Args:
-        logits: Log posteriors, [windows, 1000, genotypes].
+        judged: What the caller says.
+        head: 0 of SNVs, 1 of indels.
         rate: Share of heterozygous positions in the prior, which likelihoods are without.
         called: Where they are wanted, [windows, 1000].
     """
-    window, offset = np.nonzero(called)
-    likelihood = logits[window, offset, :3] - np.log([1 - 1.5 * rate, rate, rate / 2])
+    wanted = called[judged.window, judged.offset]
+    window, offset = judged.window[wanted], judged.offset[wanted]
+    likelihood = judged.logits[wanted, head, :3] - np.log([1 - 1.5 * rate, rate, rate / 2])
     scaled = np.minimum(np.rint((likelihood.max(axis=1, keepdims=True) - likelihood) * 10 / np.log(10)), _MOST_LIKELIHOOD).astype(int)
     return {(w, at): (r, a, b) for w, at, (r, a, b) in zip(window.tolist(), offset.tolist(), scaled.tolist(), strict=True)}
 

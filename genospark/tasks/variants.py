@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genospark.core.pileup import CHANNELS, WINDOW_BP
 from genospark.models.bundle import Bundle
 from genospark.tasks.problem import Field, Problem, Tensors
+from genospark.tasks.sites import at_sites, evident, reference_quality
 
 TASK = "variants"
 UNKNOWN = -1
@@ -107,6 +108,25 @@ class VariantModel:
         return Bundle(TASK, {**definition, "calibration": self.calibration, "channels": list(CHANNELS)}, self.weights, {})
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a caller says of windows.
+
+    Attributes:
+        genotype: Best genotype, 0 to 3, [windows, 1000, heads].
+        quality: Phred-scaled chance that it is another, [windows, 1000, heads].
+        window: Window of each site with evidence, ascending.
+        offset: Its place there.
+        logits: Log posteriors of these sites, but for a constant: [sites, heads, genotypes].
+    """
+
+    genotype: NDArray[np.int8]
+    quality: NDArray[np.float32]
+    window: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    logits: NDArray[np.float64]
+
+
 class Caller:
     """One of a bundle's two models, ready to compute.
 
@@ -119,8 +139,10 @@ class Caller:
         which = which or model.default
         self.thresholds = model.thresholds[which]
         self.rates = (model.likelihood["snv_rate"], model.likelihood["indel_rate"])
+        self._base_error = model.likelihood["base_error"]
         self._offset, self._slope = np.array(model.calibration[which]).T
         graph = _build(model.likelihood, model.shape if which == "network" else None)
+        self._radius = radius(model.shape) if which == "network" else 0
         if which == "network":
             graph.set_weights(model.weights)
         self._compute = _compiled(graph)
@@ -134,19 +156,29 @@ class Caller:
         Returns:
             Genotype, 0 to 3, and Phred-scaled chance that it is another, both [windows, 1000, heads].
         """
-        return self.judged(self.logits(pileup))
+        judged = self.judge(pileup)
+        return judged.genotype, judged.quality
 
-    def logits(self, pileup: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Log posteriors of the genotypes, but for a constant: [windows, 1000, heads, genotypes]."""
-        logits: NDArray[np.float64] = self._compute({"pileup": pileup}).numpy().astype(float)
-        return logits
+    def judge(self, pileup: NDArray[np.uint8]) -> Judged:
+        """Genotypes and qualities of windows [windows, 1000, channels]; where no read leaves a choice, a formula says how sure 0/0 is."""
+        window, offset = np.nonzero(evident(pileup))
+        quality = np.clip(reference_quality(pileup, self._base_error, self.rates), 0, MOST_QUALITY)
+        genotype = np.zeros(quality.shape, np.int8)
+        logits = at_sites(pileup, window, offset, self._radius, lambda part: self._compute({"pileup": part}).numpy()).astype(float)
+        if len(window):
+            best, phred = decided(logits)
+            # What errors on variants say is known of variants alone.
+            calibrated = np.clip(self._offset + self._slope * phred, 0, MOST_QUALITY)
+            genotype[window, offset] = best
+            quality[window, offset] = np.where(best > 0, calibrated, phred)
+        return Judged(genotype, quality, window, offset, logits)
 
-    def judged(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-        """Best genotypes and their calibrated qualities: both of the logits' shape, less the genotypes."""
-        genotype, quality = decided(logits)
-        # What errors on variants say is known of variants alone.
-        calibrated = np.clip(self._offset + self._slope * quality, 0, MOST_QUALITY)
-        return genotype, np.where(genotype > 0, calibrated, quality).astype(np.float32)
+
+def radius(shape: dict[str, Any]) -> int:
+    """Positions on either side that a network of some shape sees; a recurrent one sees all of its window."""
+    if shape["kind"] != "cnn":
+        return WINDOW_BP
+    return sum(dilation * (shape["kernel"] // 2) for dilation in shape["dilations"])
 
 
 def decided(logits: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from pyspark.sql import SparkSession
 from support import Cohort
 
@@ -74,8 +75,7 @@ def test_weights_are_those_of_a_regression_by_hand(cohort: Cohort, spark: SparkS
     labels = pd.DataFrame({"a": random.normal(size=len(people)), "b": random.integers(0, 2, len(people)).astype(float)})
     covariates = pd.DataFrame({"x": random.normal(size=len(people))})
     config = RidgeConfig(block_variants=BLOCK, people_blocks=PARTS, reduction_alphas=REDUCTION, regression_alphas=REGRESSION)
-    genotypes = cohort.warehouse.read("genotypes").where("start < 100000")
-    ridge = fit(genotypes, people, labels, covariates, config, 0.9, 10)
+    ridge = fit(cohort.warehouse.read("genotypes"), people, labels, covariates, config, 0.9, 10)
     sites = [Variant(*site, 0.0, 1.0, 1.0) for site in ridge.scores.sites]
     calls = match(cohort.warehouse, sites).rows.toPandas().set_index("sampleId").loc[people["sampleId"], "calls"]
     packed = np.stack([np.frombuffer(row, np.uint8) for row in calls])
@@ -97,6 +97,7 @@ def test_weights_are_those_of_a_regression_by_hand(cohort: Cohort, spark: SparkS
     np.testing.assert_allclose(stranger, np.zeros((1, 2)))
 
 
+@pytest.mark.slow
 def test_scores_are_features_of_a_bundle(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     """Test people have in training what they are scored with; training people have not."""
     warehouse = str(tmp_path / "w")

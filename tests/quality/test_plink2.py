@@ -77,7 +77,9 @@ def test_pruned_variants(calls: Calls, words: str, tmp_path: Path) -> None:
     assert "50" not in size or len(calls.people) == 957 or len(gone) > 1000
 
 
-@pytest.mark.parametrize(("kb", "r2"), [(250, 0.5), (50, 0.1), (1000, 0.02)])
+@pytest.mark.parametrize(
+    ("kb", "r2"), [(50, 0.1), pytest.param(250, 0.5, marks=pytest.mark.slow), pytest.param(1000, 0.02, marks=pytest.mark.slow)]
+)
 def test_clumped_variants(calls: Calls, kb: int, r2: float, tmp_path: Path) -> None:
     """By p-values of chance."""
     p_values = np.random.default_rng(kb).uniform(1e-6, 1, len(calls.packed))

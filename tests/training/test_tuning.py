@@ -49,6 +49,7 @@ def _trials(spark: SparkSession, warehouse: str) -> pd.DataFrame:
     return Warehouse(spark, warehouse).read("trials").toPandas().sort_values("trial", ignore_index=True)
 
 
+@pytest.mark.slow
 def test_trials_go_on_after_a_crash_and_train_takes_the_best(warehouse: str, spark: SparkSession) -> None:
     tune(_config(warehouse, 3), spark)
     first = _trials(spark, warehouse)
@@ -108,5 +109,5 @@ def test_what_does_not_fit_is_said(cohort: Cohort, spark: SparkSession, tmp_path
     refused("no setting epoch\n.*did you mean epochs", training={"epoch": 3})
     with pytest.raises(ValueError, match="not below high"):
         TuneRiskConfig.model_validate({"warehouse": "w", "space": {"learning_rate": {"low": 1, "high": 1}}})
-    with pytest.raises(TableError, match="no table `trials` yet"):
+    with pytest.raises(TableError, match="no table `trials/risk` yet"):
         train(TrainRiskConfig(warehouse=str(cohort.path), tuned=True), spark)

@@ -20,7 +20,7 @@ from genospark.ingest.vcf.header import gzip_pieces
 from genospark.ingest.vcf.index import Range
 from genospark.ingest.vcf.splits import Split
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 TAIL = 4
 """Zero bytes after the text, so that the four bytes at any of its positions can be read as one word."""
 _PLAIN_BYTES = 1 << 18
