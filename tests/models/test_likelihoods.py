@@ -56,7 +56,7 @@ def test_indel_likelihoods_are_half_those_of_the_reads_and_a_prior() -> None:
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("kind", ["cnn", "gru"])
+@pytest.mark.parametrize("kind", ["cnn", pytest.param("gru", marks=pytest.mark.slow)])
 def test_a_network_starts_as_the_bayesian_caller(kind: str) -> None:
     pileup = np.random.default_rng(1).integers(0, 60, (2, WINDOW_BP, len(CHANNELS))).astype(np.uint8)
     pileup[..., 0] = np.random.default_rng(2).integers(0, 5, pileup.shape[:2])

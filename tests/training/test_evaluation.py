@@ -39,6 +39,7 @@ def _rows(spark: SparkSession, warehouse: str) -> pd.DataFrame:
     return Warehouse(spark, warehouse).read("evaluations").toPandas().drop(columns="runId").sort_values(key, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_everyone_is_tested_once(cohort: Cohort, spark: SparkSession, tmp_path: Path) -> None:
     warehouse = _copy(cohort, tmp_path)
     before = Warehouse(spark, warehouse).committed()
