@@ -45,7 +45,7 @@ def test_every_stage_has_a_job_and_a_configuration_that_fits() -> None:
         STAGES[name].load()[1](**(settings or {}), warehouse="w")
 
 
-# Two lists at a time, as there are two cores; what a list needs of the other is in its copy. README's commands submit another job (tests/docs).
+# Two lists at a time, as there are two cores; what a list needs of the other is in its copy. README's commands submit another job.
 MAIN: tuple[dict[str, tuple[str, ...]], ...] = ({"train risk": ("metrics/risk",)},)
 OTHERS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
