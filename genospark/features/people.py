@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from pyspark.sql import functions as f
 
 from genospark.core.progress import log
 from genospark.core.storage import Warehouse
@@ -12,7 +13,9 @@ from genospark.features.split import SPLITS, families_of, folds_of, split_of
 RELATED = 0.0884
 """Kinship above which people are relatives of the second degree or nearer (Manichaikul et al. 2010, table 1)."""
 ENOUGH_VARIANTS = 5_000
-"""Variants from which on kinship is so certain that hardly a pair of strangers comes near that."""
+"""Variants from which on kinship is so certain that hardly a pair of strangers comes near that, if they are spread widely enough:"""
+ENOUGH_BASES = 500_000_000
+"""Between the first and the last variant of all contigs: on a short stretch of genome strangers may share all of it."""
 
 
 def family_tables(warehouse: Warehouse) -> list[str]:
@@ -33,12 +36,23 @@ def with_families(warehouse: Warehouse, table: pd.DataFrame) -> pd.DataFrame:
     relatives = pd.DataFrame(columns=["sampleId", "relativeId"], dtype=object)
     if warehouse.has("kinship"):
         near: pd.DataFrame = warehouse.read("kinship").where(f"kinship > {RELATED}").select(*relatives, "nVariants").toPandas()
-        certain = near["nVariants"] >= ENOUGH_VARIANTS
+        certain = (near["nVariants"] >= ENOUGH_VARIANTS) & (_bases(warehouse) >= ENOUGH_BASES)
         if not certain.all():
-            log.info("families: kinship of %d pairs is of fewer than %d variants and does not count", (~certain).sum(), ENOUGH_VARIANTS)
+            log.info(
+                "families: kinship of %d pairs is of fewer than %d variants or %d Mb, and does not count",
+                (~certain).sum(),
+                ENOUGH_VARIANTS,
+                ENOUGH_BASES // 1_000_000,
+            )
         relatives = near[certain]
     found = families_of(pedigree, relatives)
     return table.assign(familyId=table["sampleId"].map(found).fillna(table["sampleId"]))
+
+
+def _bases(warehouse: Warehouse) -> int:
+    """Bases between the first and the last variant, over all contigs."""
+    reach = warehouse.read("variants").groupBy("contigName").agg((f.max("start") - f.min("start")).alias("bases"))
+    return int(reach.agg(f.sum("bases")).collect()[0][0] or 0)
 
 
 def with_sides(

@@ -89,7 +89,8 @@ def _vcf_rows(line: bytes, people: int) -> Iterator[tuple[object, ...]]:
 
 def _code(genotype: str, number: int) -> int:
     alleles = re.split(r"[/|]", genotype.lstrip("/|"))
-    return 3 if "." in alleles else sum(int(allele) == number for allele in alleles)
+    # Two bits have no room for more than two.
+    return 3 if "." in alleles or len(alleles) > 2 else sum(int(allele) == number for allele in alleles)
 
 
 def _lines(path: Path) -> list[str]:
