@@ -36,7 +36,9 @@ def with_families(warehouse: Warehouse, table: pd.DataFrame) -> pd.DataFrame:
     relatives = pd.DataFrame(columns=["sampleId", "relativeId"], dtype=object)
     if warehouse.has("kinship"):
         near: pd.DataFrame = warehouse.read("kinship").where(f"kinship > {RELATED}").select(*relatives, "nVariants").toPandas()
-        certain = (near["nVariants"] >= ENOUGH_VARIANTS) & (_bases(warehouse) >= ENOUGH_BASES)
+        certain = near["nVariants"] >= ENOUGH_VARIANTS
+        # Looked up in all variants, so only where it matters.
+        certain &= certain.any() and _bases(warehouse) >= ENOUGH_BASES
         if not certain.all():
             log.info(
                 "families: kinship of %d pairs is of fewer than %d variants or %d Mb, and does not count",
