@@ -13,7 +13,8 @@ from pyspark.sql import functions as f
 
 from genospark.core.calls import SAMPLE_BLOCK, packed_rows, unpack
 from genospark.core.config import Fractions, StageConfig
-from genospark.core.pileup import WINDOW_BP
+from genospark.core.pileup import WINDOW_BP, read
+from genospark.core.profile import told
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
@@ -21,6 +22,7 @@ from genospark.features.builds import check_shared
 from genospark.features.genotype_labels import label
 from genospark.features.people import family_tables, with_families
 from genospark.features.split import SPLITS, dealt
+from genospark.features.windows import with_profiles
 
 _TRUTH = "sampleId string, contigName string, start bigint, referenceAllele string, alternateAllele string, copies int"
 
@@ -56,7 +58,7 @@ def build_features(config: BuildVariantFeaturesConfig, spark: SparkSession) -> s
         TableError: A table is missing, fewer than three families have both reads and genotypes, or these are on other contigs.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    tables = ["readWindows", "genotypes", "samples", *family_tables(warehouse)]
+    tables = ["readWindows", "readQuality", "genotypes", "samples", *family_tables(warehouse)]
     return run_stage("build-features variants", config, warehouse, lambda run: _build(run, config), tables=tables)
 
 
@@ -64,7 +66,7 @@ def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     warehouse = run.warehouse
     # Windows without known variants count as homozygous reference.
     check_shared(warehouse, "readWindows", "genotypes")
-    windows = warehouse.read("readWindows").drop("runId", "regionQuality")
+    windows = with_profiles(warehouse)
     people = _people(warehouse, windows, config)
     run.note(**{f"{side} people": int((people["split"] == side).sum()) for side in SPLITS})
     locus = f.concat_ws(":", "contigName", f.floor(f.col("start") / config.locus_bp))
@@ -124,8 +126,10 @@ def _labelled(joined: DataFrame, quiet_share: float) -> DataFrame:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             labels = label(batch, quiet_share)
-            kept = ["sampleId", "contigName", "start", "split", "pileup"]
-            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), *labels.values()], [*kept, *labels])
+            kept = ["sampleId", "contigName", "start", "split"]
+            whole = told(read(batch.column("pileup").to_pylist()), batch.column("errorProfile").to_pylist())
+            made = {"pileup": pa.array([window.tobytes() for window in whole], pa.binary()), **labels}
+            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), *made.values()], [*kept, *made])
 
     key = "sampleId string, contigName string, start bigint, split string, pileup binary"
     return joined.mapInArrow(work, f"{key}, snv binary, indel binary, nMissedSnv int, nMissedIndel int")

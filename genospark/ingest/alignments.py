@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
@@ -171,7 +172,8 @@ def rows_of(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBa
     for entry in zip(seen.position.tolist(), seen.rank.tolist(), seen.reference.tolist(), seen.alternate.tolist(), strict=True):
         indels[(entry[0] - region.start) // WINDOW_BP].append(entry)
     counts = {"reads": found.reads, "low": found.bases_below_quality, "mates": found.bases_of_mates, "bases": found.bases}
-    counts |= {"matching": found.bases_of_reference, "inserts": found.inserts.tolist(), **found.base_sums}
+    counts |= {"matching": found.bases_of_reference, "inserts": found.inserts.tolist()}
+    counts |= {name: np.asarray(value).tolist() for name, value in found.sums.items()}
     n = len(starts)
     columns = [
         pa.array([region.sample_id] * n),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
 
-from genospark.ingest.reads.quality import INSERT_BIN_BP, INSERT_BINS, MIN_SITES
+from genospark.core.profile import BY_CLASS, CLASSES, OVERALL, of_sums
+from genospark.ingest.reads import DROP_REASONS
+from genospark.ingest.reads.quality import INSERT_BIN_BP, MIN_SITES
 from genospark.schema import table
 
 _FIGURES = pa.schema(
@@ -27,36 +29,50 @@ _FIGURES = pa.schema(
         ("medianInsertBp", pa.int32()),
         ("errorRate", pa.float64()),
         ("contamination", pa.float64()),
+        ("errorProfile", pa.binary()),
     ]
 )
+
+
 _BASE_SUMS = ("plainBases", "plainErrors", "alternateSites", "alternateBases", "alternateReference")
 
 
 def read_quality(rows: DataFrame) -> DataFrame:
     """Rows of ``readQuality`` from the sums that each region's first window has in ``regionQuality``."""
-    sums = ("low", "mates", "bases", "matching", "positions", *_BASE_SUMS)
-    counts = f"reads map<string, bigint>, inserts array<bigint>, {', '.join(f'{name} bigint' for name in sums)}"
-    parsed = f.from_json("regionQuality", counts).alias("q")
-    read = rows.where("regionQuality is not null").select("sampleId", parsed).select("sampleId", "q.*")
-    summed = read.groupBy("sampleId").agg(
-        f.collect_list("reads").alias("reads"),
-        *(f.sum(name).alias(name) for name in sums),
-        f.array(*(f.sum(f.col("inserts")[index]) for index in range(INSERT_BINS))).alias("inserts"),
-    )
+    regions = rows.where("regionQuality is not null").select("sampleId", "regionQuality")
+    columns = ", ".join(f"{column.name} {column.type}" for column in table("readQuality").columns if column.name != "runId")
+
+    def parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found = _added(batches)
+        texts = [json.dumps(sums, default=np.ndarray.tolist) for sums in found.values()]
+        yield pa.RecordBatch.from_arrays([pa.array(found, pa.string()), pa.array(texts, pa.string())], regions.columns)
 
     def figures(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield pa.RecordBatch.from_pylist([_figures(row) for row in batch.to_pylist()], _FIGURES)
+        yield pa.RecordBatch.from_pylist([_figures(name, sums) for name, sums in _added(batches).items()], _FIGURES)
 
-    columns = ", ".join(f"{column.name} {column.type}" for column in table("readQuality").columns if column.name != "runId")
-    return summed.mapInArrow(figures, columns)
+    # Each partition adds its own regions up: few rows are left to be brought together.
+    return regions.mapInArrow(parts, regions.schema).repartition("sampleId").mapInArrow(figures, columns)
 
 
-def _figures(row: dict[str, Any]) -> dict[str, Any]:
-    reads: Counter[str] = Counter()
-    for counted in row["reads"]:
-        reads.update(dict(counted))
-    seen = reads.pop("seen")
+def _added(batches: Iterable[pa.RecordBatch]) -> dict[str, dict[str, Any]]:
+    """Sums of each sample."""
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for batch in batches:
+        for name, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            sums = found[name]
+            for key, value in json.loads(text).items():
+                if isinstance(value, dict):
+                    sums[key] = Counter(sums.get(key, {})) + Counter(value)
+                else:
+                    sums[key] = sums.get(key, 0) + (np.array(value) if isinstance(value, list) else value)
+    return found
+
+
+def _figures(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    reads = Counter(row["reads"])
+    seen = reads.pop("seen", 0)
+    # A sample without any reads has no sums of bases.
+    row = dict.fromkeys((*_BASE_SUMS, *OVERALL), 0) | {name: np.zeros(CLASSES) for name in BY_CLASS} | row
     error = row["plainErrors"] / row["plainBases"] if row["plainBases"] else None
     contamination = None
     if row["alternateSites"] >= MIN_SITES and error is not None:
@@ -66,9 +82,9 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
     inserts = np.cumsum(row["inserts"])
     middle = int(np.searchsorted(inserts, inserts[-1] / 2)) if inserts[-1] else None
     return {
-        "sampleId": row["sampleId"],
+        "sampleId": name,
         "nReads": seen,
-        "dropped": list(reads.items()),
+        "dropped": [(reason, reads[reason]) for reason in DROP_REASONS],
         "nLowQualityBases": row["low"],
         "nOverlappingBases": row["mates"],
         "meanDepth": row["bases"] / row["positions"],
@@ -77,4 +93,5 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
         "medianInsertBp": None if middle is None else INSERT_BIN_BP * middle + INSERT_BIN_BP // 2,
         "errorRate": error,
         "contamination": contamination,
+        "errorProfile": of_sums(row).tobytes(),
     }

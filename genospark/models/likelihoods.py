@@ -16,6 +16,8 @@ GENOTYPES = ("0/0", "0/1", "1/1", "1/2")
 HEADS = ("SNV", "indel")
 # A quality of 40 and a depth of about 30 are what sequencers give: signals come near 1.
 _QUALITY, _DEPTH = 40.0, 30.0
+# Reads that slip oftener say nothing.
+_MOST_SLIPS = 0.5
 
 
 class LikelihoodConfig(Settings):
@@ -24,12 +26,14 @@ class LikelihoodConfig(Settings):
     Attributes:
         base_error: Least chance that a base is wrong, whatever its quality.
         indel_weight: Share of the log likelihoods of indels that counts: in repeats, reads err alike.
+        indel_counts: Share of these that is by counts of reads and the sample's own rates of slips, instead of the reads' own likelihoods.
         snv_rate: Share of positions with a SNV.
         indel_rate: Share of positions with an indel.
     """
 
     base_error: float = Field(2e-3, gt=0, lt=0.5)
     indel_weight: float = Field(1.0, gt=0, le=1)
+    indel_counts: float = Field(0.5, ge=0, le=1)
     snv_rate: float = Field(1e-3, gt=0, lt=0.5)
     indel_rate: float = Field(1e-4, gt=0, lt=0.5)
 
@@ -42,7 +46,7 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
 
     Allele 1 and 2 are the two best-supported bases beside the reference (ties: in the order A, C, G, T), or the two ranked indels. The
     likelihood of a genotype of bases is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987); those of
-    indels come from the realigned reads.
+    indels come from the realigned reads, and likewise from their numbers with the sample's own rate of such indels as the chance of error.
     """
 
     def __init__(self, config: LikelihoodConfig, **keywords: Any) -> None:
@@ -75,7 +79,16 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         indel_strands = tf.stack([channel(*(f"{name}_{strand}" for name in shown)) for strand in ("forward", "reverse")], axis=-1)
         indel_counts = tf.reduce_sum(indel_strands, axis=-1)
         phred = channel(*(f"indel_likelihood_{genotype.replace('/', '')}" for genotype in GENOTYPES))
-        indel = _priors(config.indel_rate) - phred * (config.indel_weight * np.log(10) / 10)
+        by_reads = phred * (-np.log(10) / 10)
+        sizes = channel("indel1_length", "indel2_length")
+        unit = channel("repeat_unit")
+        slips = tf.logical_and(unit > 0, sizes == unit)
+        wrong = tf.minimum(tf.pow(10.0, -tf.where(slips, channel("slip_error"), channel("indel_error")) / 10.0), _MOST_SLIPS)
+        # A read that loses an allele's slip is as rare as one that gains it.
+        by_counts = _log_likelihoods(indel_counts, tf.concat([tf.reduce_max(wrong, axis=-1, keepdims=True), wrong], axis=-1), 1.0)
+        by_counts -= tf.reduce_max(by_counts, axis=-1, keepdims=True)
+        mixed = (1 - config.indel_counts) * by_reads + config.indel_counts * by_counts
+        indel = _priors(config.indel_rate) + config.indel_weight * mixed
         # Where reads show no indel there is nothing to choose.
         proposed = tf.reduce_max(channel("indel1_length", "indel2_length"), axis=-1, keepdims=True) > 0
         logits = tf.stack([snv, tf.where(proposed, indel, tf.constant([0.0, -30.0, -30.0, -30.0]))], axis=-2)
@@ -84,7 +97,8 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         across = tf.reduce_sum(indel_counts, axis=-1, keepdims=True)
         # What each strand alone says: real alleles are on both, many artefacts on one.
         of_strands = [_log_posteriors(by_allele[..., strand], error, config.snv_rate) for strand in (0, 1)]
-        best = tf.nn.log_softmax(tf.concat([logits, tf.stack(of_strands, axis=-2)], axis=-2))
+        others = tf.stack([*of_strands, *(_priors(config.indel_rate) + part for part in (by_reads, by_counts))], axis=-2)
+        best = tf.nn.log_softmax(tf.concat([logits, others], axis=-2))
         signals = [
             reference,
             tf.reshape(by_allele, [*_leading(by_allele), 6]) / tf.maximum(depth[..., 0:1], 1.0),
@@ -94,9 +108,11 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
             channel("indel1_insertion", "indel2_insertion"),
             channel("mapping_quality", "alternate_mapping_quality", "alternate_end_distance", "alternate_mismatches") / _QUALITY,
             tf.math.log1p(channel("homopolymer", "repeat_length")) / 2,
+            channel("slip_error", "indel_error", "base_error", "double_error") / _QUALITY,
+            tf.cast(slips, tf.float32),
             tf.one_hot(pileup[..., INDEX["repeat_unit"]], 5),
             channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
-            tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 2) * len(GENOTYPES)]),
+            tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 4) * len(GENOTYPES)]),
         ]
         return logits, tf.concat(signals, axis=-1)
 
@@ -114,10 +130,15 @@ def _log_posteriors(counts: tf.Tensor, error: tf.Tensor, rate: float) -> tf.Tens
         error: Chance that a read that shows the allele is wrong: [..., 3].
         rate: Share of positions that are not 0/0.
     """
+    return _log_likelihoods(counts, error, 3.0) + _priors(rate)
+
+
+def _log_likelihoods(counts: tf.Tensor, error: tf.Tensor, ways: float) -> tf.Tensor:
+    """The multinomial part; a wrong read shows one of `ways` other alleles."""
     # copies[g, a] of allele a in genotype g, of 2.
     copies = tf.constant([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 1.0, 1.0]]) / 2
-    chance = copies * (1 - error[..., None, :]) + (1 - copies) * error[..., None, :] / 3
-    return tf.reduce_sum(counts[..., None, :] * tf.math.log(chance), axis=-1) + _priors(rate)
+    chance = copies * (1 - error[..., None, :]) + (1 - copies) * error[..., None, :] / ways
+    return tf.reduce_sum(counts[..., None, :] * tf.math.log(chance), axis=-1)
 
 
 def _priors(rate: float) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from pydantic import Field, PositiveInt
 
 from genospark.core.config import Settings
-from genospark.core.pileup import CHANNELS, WINDOW_BP
+from genospark.core.pileup import MODEL_CHANNELS, WINDOW_BP
 from genospark.models.likelihoods import GENOTYPES, HEADS, LikelihoodConfig, Likelihoods
 
 
@@ -45,7 +45,7 @@ def build(likelihood: LikelihoodConfig, config: VariantNetworkConfig | None) -> 
         A model from a dictionary of `pileup` (uint8 [windows, 1000, channels]) to logits [windows, 1000, heads, genotypes].
     """
     layers = tf.keras.layers
-    pileup = tf.keras.Input((WINDOW_BP, len(CHANNELS)), dtype=tf.uint8, name="pileup")
+    pileup = tf.keras.Input((WINDOW_BP, len(MODEL_CHANNELS)), dtype=tf.uint8, name="pileup")
     logits, signals = Likelihoods(likelihood, name="likelihoods")(pileup)
     if config is None:
         return tf.keras.Model({"pileup": pileup}, logits, name="bayesian")

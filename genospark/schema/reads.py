@@ -70,9 +70,15 @@ READ_QUALITY = Table(
             "estimated share of somebody else's reads, by reference bases at homozygous alternate sites; null below 20 of these",
             nullable=True,
         ),
+        Column(
+            "errorProfile",
+            "binary",
+            "float32: how often its reads err where no variant shows, by kind of error; `core/profile.py` names them",
+            nullable=True,
+        ),
         RUN_ID,
     ),
-    version=3,
+    version=4,
     stage="ingest-reads",
     parts="batch",
 )
@@ -84,7 +90,7 @@ VARIANT_EXAMPLES = Table(
     (
         *_WINDOW,
         Column("split", "string", "train, validation or test; neither a family nor a locus stands on two sides"),
-        _PILEUP,
+        Column("pileup", "binary", "uint8 [1000, model channels]: the window's, and how often the sample's reads err (`core/pileup.py`)"),
         Column("snv", "binary", "int8 [1000]: genotype of the best-supported bases: 0 0/0, 1 0/1, 2 1/1, 3 1/2, -1 not learnt from"),
         Column("indel", "binary", "int8 [1000]: the same of the indels that begin after a position"),
         Column("nMissedSnv", "int", "true SNV genotypes that the reads' two best-supported bases cannot tell"),
@@ -92,7 +98,7 @@ VARIANT_EXAMPLES = Table(
         RUN_ID,
     ),
     partitions=("split",),
-    version=2,
+    version=3,
     stage="build-features variants",
 )
 

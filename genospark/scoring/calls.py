@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from genospark.core.pileup import BASES, INDEX, UNKNOWN_BASE, WINDOW_BP, alternate_bases, base_counts, depth, read
+from genospark.core.profile import told
 from genospark.models.bundle import Bundle
 from genospark.tasks.predict import Predictor
 from genospark.tasks.variants import Caller, Judged, VariantModel
@@ -49,7 +50,7 @@ def caller(settings: str) -> Callable[[Bundle], Predictor]:
         model = Caller(VariantModel.of(bundle))
 
         def call(batch: pa.RecordBatch) -> list[pa.Array]:
-            pileup = read(batch.column("pileup").to_pylist())
+            pileup = told(read(batch.column("pileup").to_pylist()), batch.column("errorProfile").to_pylist())
             start = batch.column("start").to_numpy()
             ends = np.array([contigs.get(name, 0) for name in batch.column("contigName").to_pylist()])
             inside = start[:, None] + np.arange(WINDOW_BP) < ends[:, None]

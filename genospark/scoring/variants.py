@@ -16,6 +16,7 @@ from genospark.core.paths import absolute
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
+from genospark.features.windows import with_profiles
 from genospark.models.bundle import Bundle
 from genospark.scoring.calls import ANY_ALLELE, CALLS, caller
 from genospark.scoring.gvcf import write_gvcfs
@@ -66,7 +67,7 @@ def score(config: ScoreVariantsConfig, spark: SparkSession) -> str:
         work,
         warehouse,
         lambda run: _score(run, config, bundle, target, folder),
-        tables=["readWindows", "referenceContigs"],
+        tables=["readWindows", "readQuality", "referenceContigs"],
         facts={"bundle": bundle.version},
         intact=lambda: target.is_file() and (folder is None or any(folder.glob("*.g.vcf.gz"))),
     )
@@ -78,7 +79,7 @@ def _score(run: Run, config: ScoreVariantsConfig, bundle: Bundle, target: Path, 
     contigs = {row["contigName"]: row["lengthBp"] for row in warehouse.read("referenceContigs").orderBy("contigIndex").collect()}
     least = {"min_depth": config.min_depth, "min_quality": config.min_quality}
     settings = json.dumps({"contigs": contigs, **least, "blocks": folder is not None})
-    windows = warehouse.read("readWindows").drop("runId", "regionQuality")
+    windows = with_profiles(warehouse)
     rows = predicted(windows, bundle, caller(settings), CALLS)
     if folder is not None:
         # Blocks go to files alone; nothing is computed twice.

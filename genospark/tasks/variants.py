@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genospark.core.pileup import CHANNELS, WINDOW_BP
+from genospark.core.pileup import MODEL_CHANNELS, WINDOW_BP
+from genospark.errors import InputError
 from genospark.models.bundle import Bundle
 from genospark.tasks.problem import Field, Problem, Tensors
 from genospark.tasks.sites import at_sites, evident, reference_quality
 
 TASK = "variants"
 UNKNOWN = -1
-PILEUP = Field("pileup", "uint8", (WINDOW_BP, len(CHANNELS)))
+PILEUP = Field("pileup", "uint8", (WINDOW_BP, len(MODEL_CHANNELS)))
 LABELS = (Field("snv", "int8", (WINDOW_BP,), UNKNOWN), Field("indel", "int8", (WINDOW_BP,), UNKNOWN))
 # A quality says no more than this; a chance of error below 1e-10 is none that was measured.
 MOST_QUALITY = 99
@@ -95,8 +96,14 @@ class VariantModel:
 
     @classmethod
     def of(cls, bundle: Bundle) -> VariantModel:
-        """What a bundle holds."""
+        """What a bundle holds.
+
+        Raises:
+            InputError: It was trained on other channels.
+        """
         definition = bundle.definition
+        if definition["channels"] != list(MODEL_CHANNELS):
+            raise InputError(f"bundle {bundle.version}: trained on windows of other channels", "train it again with this version")
         thresholds = {name: Thresholds(**entry) for name, entry in definition["thresholds"].items()}
         network, default = definition["network"], definition["default"]
         return cls(definition["likelihood"], network, bundle.weights, default, thresholds, definition["calibration"])
@@ -105,7 +112,7 @@ class VariantModel:
         """The inverse of ``of``."""
         thresholds = {name: asdict(entry) for name, entry in self.thresholds.items()}
         definition = {"likelihood": self.likelihood, "network": self.shape, "default": self.default, "thresholds": thresholds}
-        return Bundle(TASK, {**definition, "calibration": self.calibration, "channels": list(CHANNELS)}, self.weights, {})
+        return Bundle(TASK, {**definition, "calibration": self.calibration, "channels": list(MODEL_CHANNELS)}, self.weights, {})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Any
 
@@ -16,7 +17,7 @@ from scipy.optimize import minimize
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from genospark.core.pileup import read
+from genospark.core.pileup import MODEL_CHANNELS, read
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
@@ -49,6 +50,7 @@ class TrainVariantsConfig(TrainConfig):
         network: Shape of the network.
         base_errors: Least chances of a wrong base to choose from, for the Bayesian caller.
         indel_weights: Shares of the log likelihoods of indels that count, to choose from.
+        indel_counts: Shares of these that are by counts of reads and the sample's own rate of slips, to choose from.
         snv_rates: Shares of positions with a SNV to choose from.
         indel_rates: Shares of positions with an indel to choose from.
         variant_density: How many times commoner SNVs and indels are in the examples than in the people who will be called.
@@ -61,6 +63,7 @@ class TrainVariantsConfig(TrainConfig):
     learning_rate: float = Field(3e-3, gt=0)
     base_errors: list[PositiveFloat] = Field([2e-4, 5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
     indel_weights: list[PositiveFloat] = Field([0.4, 0.7, 1.0], min_length=1)
+    indel_counts: list[float] = Field([0.0, 0.5, 1.0], min_length=1)
     snv_rates: list[PositiveFloat] = Field([1e-4, 1e-3], min_length=1)
     indel_rates: list[PositiveFloat] = Field([1e-4, 3e-4, 1e-3], min_length=1)
     variant_density: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
@@ -115,19 +118,23 @@ def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig
     windows: pd.DataFrame = rows.select("pileup", *(field.name for field in LABELS)).toPandas()
     if windows.empty:
         raise TableError("`variantExamples` has no validation windows", "build features with other `people` and `loci`")
-    pileup = read(list(windows["pileup"]))
+    pileup = read(list(windows["pileup"]), MODEL_CHANNELS)
     labels = {field.name: field.read(list(windows[field.name])) for field in LABELS}
     chunks = [slice(start, start + 32) for start in range(0, len(windows), 32)]
     snv = [(error, rate) for error in config.base_errors for rate in config.snv_rates]
-    indel = [(weight, rate) for weight in config.indel_weights for rate in config.indel_rates]
+    indel = list(itertools.product(config.indel_weights, config.indel_rates, config.indel_counts))
     losses = np.full((2, max(len(snv), len(indel))), np.inf)
     for index in range(losses.shape[1]):
         one, other = snv[index % len(snv)], indel[index % len(indel)]
-        caller = LikelihoodConfig(base_error=one[0], snv_rate=one[1], indel_weight=other[0], indel_rate=other[1])
+        caller = _likelihood(one, other)
         problem, graph = VariantProblem(caller.model_dump(), {}, config.variant_density), build(caller, None)
         losses[:, index] = sum(problem.loss_sums(graph({"pileup": pileup[at]}), _part(labels, at)).numpy() for at in chunks)
-    (base_error, snv_rate), (indel_weight, indel_rate) = snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)]
-    return LikelihoodConfig(base_error=base_error, snv_rate=snv_rate, indel_weight=indel_weight, indel_rate=indel_rate)
+    return _likelihood(snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)])
+
+
+def _likelihood(snv: tuple[float, float], indel: tuple[float, float, float]) -> LikelihoodConfig:
+    names = ("base_error", "snv_rate", "indel_weight", "indel_rate", "indel_counts")
+    return LikelihoodConfig(**dict(zip(names, snv + indel, strict=True)))
 
 
 def _part(labels: dict[str, NDArray[Any]], at: slice) -> dict[str, NDArray[Any]]:
@@ -140,7 +147,7 @@ def compared(bundle: Bundle) -> Predictor:
     callers = [Caller(model, name) for name in METHODS]
 
     def compare(batch: pa.RecordBatch) -> list[pa.Array]:
-        pileup = read(batch.column("pileup").to_pylist())
+        pileup = read(batch.column("pileup").to_pylist(), MODEL_CHANNELS)
         truth = np.stack([field.read(batch.column(field.name).to_pylist()) for field in LABELS], axis=-1)
         calls = [caller(pileup) for caller in callers]
         differs = (truth > 0) | ((truth == 0) & np.any([genotype > 0 for genotype, _ in calls], axis=0))

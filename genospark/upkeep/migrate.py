@@ -120,6 +120,11 @@ def _without_figures(rows: DataFrame) -> DataFrame:
     return doubles.withColumn("medianInsertBp", f.lit(None).cast("int"))
 
 
+def _without_profile(rows: DataFrame) -> DataFrame:
+    """Version 3 did not know how reads err; they count as of usual quality until `ingest-reads` runs again."""
+    return rows.withColumn("errorProfile", f.lit(None).cast("binary"))
+
+
 def _by_hudson(rows: DataFrame) -> DataFrame:
     """Version 1 knew one estimator."""
     return rows.withColumn("method", f.lit("hudson"))
@@ -135,6 +140,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("populationFst", 1): _by_hudson,
     ("variantCalls", 1): _without_likelihoods,
     ("readQuality", 2): _without_figures,
+    ("readQuality", 3): _without_profile,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP
+from genospark.core.pileup import INDEX, MODEL_CHANNELS, WINDOW_BP
 from genospark.models.likelihoods import LikelihoodConfig
 from genospark.models.variants import VariantNetworkConfig, build
 from genospark.tasks.variants import decided
 
-CONFIG = LikelihoodConfig(base_error=1e-3, indel_weight=0.5, snv_rate=1e-3, indel_rate=1e-4)
+CONFIG = LikelihoodConfig(base_error=1e-3, indel_weight=0.5, indel_counts=0, snv_rate=1e-3, indel_rate=1e-4)
 
 
 def _pileup(**counts: int) -> np.ndarray:
-    pileup = np.zeros((1, WINDOW_BP, len(CHANNELS)), np.uint8)
+    pileup = np.zeros((1, WINDOW_BP, len(MODEL_CHANNELS)), np.uint8)
     for name, count in counts.items():
         pileup[0, 4, INDEX[name]] = count
     return pileup
@@ -56,9 +56,30 @@ def test_indel_likelihoods_are_half_those_of_the_reads_and_a_prior() -> None:
     assert np.isfinite(logits).all()
 
 
+@pytest.mark.parametrize(
+    ("unit", "size", "error"),
+    [
+        # One unit of the repeat more or less: the sample's rate of slips there.
+        (2, 2, 0.1),
+        # Another size, and no repeat: that of other indels.
+        (2, 3, 0.01),
+        (0, 2, 0.01),
+    ],
+)
+def test_indel_likelihoods_by_counts_are_those_of_the_samples_own_errors(unit: int, size: int, error: float) -> None:
+    counts = {"spanning_forward": 5, "spanning_reverse": 2, "indel1_forward": 1, "indel1_reverse": 2}
+    pileup = _pileup(
+        indel1_length=size, repeat_unit=unit, repeat_length=12, slip_error=10, indel_error=20, indel_likelihood_00=99, **counts
+    )
+    logits = build(CONFIG.model_copy(update={"indel_counts": 1.0}), None)({"pileup": pileup}).numpy()[0, 4, 1]
+    likelihoods = 7 * np.log([1 - error, 0.5, error]) + 3 * np.log([error, 0.5, 1 - error])
+    expected = 0.5 * likelihoods + np.log([1 - 1.5e-4, 1e-4, 5e-5])
+    assert logits[:3] - logits[0] == pytest.approx(expected - expected[0], abs=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["cnn", pytest.param("gru", marks=pytest.mark.slow)])
 def test_a_network_starts_as_the_bayesian_caller(kind: str) -> None:
-    pileup = np.random.default_rng(1).integers(0, 60, (2, WINDOW_BP, len(CHANNELS))).astype(np.uint8)
+    pileup = np.random.default_rng(1).integers(0, 60, (2, WINDOW_BP, len(MODEL_CHANNELS))).astype(np.uint8)
     pileup[..., 0] = np.random.default_rng(2).integers(0, 5, pileup.shape[:2])
     network = build(CONFIG, VariantNetworkConfig(kind=kind, units=4))
     assert np.allclose(network({"pileup": pileup}), build(CONFIG, None)({"pileup": pileup}), atol=1e-4)
@@ -73,7 +94,7 @@ def test_a_network_learns_what_likelihoods_do_not_know() -> None:
 
     tf.keras.utils.set_random_seed(3)
     random = np.random.default_rng(4)
-    pileup = np.zeros((32, WINDOW_BP, len(CHANNELS)), np.uint8)
+    pileup = np.zeros((32, WINDOW_BP, len(MODEL_CHANNELS)), np.uint8)
     truth = np.zeros((32, WINDOW_BP), np.int8)
     for name in ("forward_A", "reverse_A"):
         pileup[..., INDEX[name]] = random.poisson(8, truth.shape)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP
+from genospark.core.pileup import INDEX, MODEL_CHANNELS, WINDOW_BP
 from genospark.tasks.sites import at_sites, evident, reference_quality
 
 RADIUS = 7
 
 
 def column(**values: int) -> np.ndarray:
-    made = np.zeros((1, 1, len(CHANNELS)), np.uint8)
+    made = np.zeros((1, 1, len(MODEL_CHANNELS)), np.uint8)
     for name, value in values.items():
         made[..., INDEX[name]] = value
     return made
@@ -61,7 +61,7 @@ def around(pileup: np.ndarray) -> np.ndarray:
 
 def test_sites_alone_are_what_they_are_in_their_windows() -> None:
     rng = np.random.default_rng(1)
-    pileup = rng.integers(0, 4, (5, WINDOW_BP, len(CHANNELS))).astype(np.uint8)
+    pileup = rng.integers(0, 4, (5, WINDOW_BP, len(MODEL_CHANNELS))).astype(np.uint8)
     chosen = rng.random((5, WINDOW_BP)) < np.array([0.01, 0.05, 0.5, 0.0, 0.02])[:, None]
     chosen[0, [0, 3, WINDOW_BP - 1]] = True
     window, offset = np.nonzero(chosen)

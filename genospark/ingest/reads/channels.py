@@ -29,7 +29,8 @@ class Evidence:
         deletions: (n, 2) by strand.
         clips: (n,) soft-clipped ends.
         low_mapping_quality: (n,) reads dropped.
-        indels: (n,) reads with an indel.
+        indel_at: Index of the position of each read's indel.
+        indel_growth: Bases that it gains, negative where it loses some.
         spanning: (n, 2) by strand.
         candidates: Ranked indels.
         alternates: What kind of reads show alternate bases.
@@ -43,10 +44,16 @@ class Evidence:
     deletions: Ints
     clips: Ints
     low_mapping_quality: Ints
-    indels: Ints
+    indel_at: Ints
+    indel_growth: Ints
     spanning: Ints
     candidates: Candidates
     alternates: Alternates
+
+    @property
+    def indels(self) -> Ints:
+        """(n,) reads with an indel."""
+        return np.bincount(self.indel_at, minlength=len(self.reference))
 
 
 def to_bytes(evidence: Evidence, start: int) -> npt.NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from genospark.core.pileup import UNKNOWN_BASE
+from genospark.ingest.reads.cigars import Bools
 from genospark.ingest.reads.records import Ints
 from genospark.ingest.reads.reference import Codes
 
@@ -46,6 +47,18 @@ def repeats(reference: Codes) -> tuple[Ints, Ints]:
         longer = whole > length
         unit[longer], length[longer] = size, whole[longer]
     return unit, length
+
+
+def begins(reference: Codes, unit: Ints) -> Bools:
+    """(n,) whether the repeat after a position, of a unit, does not reach to the position itself; true where there is none.
+
+    Args:
+        reference: As of `homopolymers`.
+        unit: (n,) as of `repeats`.
+    """
+    place = np.arange(MARGIN, len(reference) - MARGIN)
+    alone: Bools = (unit == 0) | (reference[place] != reference[place + unit])
+    return alone
 
 
 def _equal_ahead(reference: Codes, distance: int) -> Ints:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,7 @@ class Pileup:
         bases_below_quality: Bases of kept reads below the least quality.
         bases_of_mates: Bases given up for those of the other read of the pair.
         inserts: Pairs that begin in the region by the length of their template, see ``quality.insert_sizes``.
-        base_sums: What ``quality.base_sums`` counts.
+        sums: What ``quality.base_sums`` and ``quality.slip_sums`` count; nothing where there are no reads.
     """
 
     region: Region
@@ -57,7 +56,7 @@ class Pileup:
     bases_below_quality: int
     bases_of_mates: int
     inserts: npt.NDArray[np.int64]
-    base_sums: dict[str, int]
+    sums: quality.Sums
 
     @property
     def mean_depth(self) -> float:
@@ -110,7 +109,9 @@ class _Piler:
         around = (region.start - context.MARGIN, region.end + context.MARGIN)
         self.codes = reference_codes(reference, region.contig_name, *around)
         self.inserts = np.zeros(quality.INSERT_BINS, np.int64)
-        self.base_sums: Counter[str] = Counter()
+        self.sums: quality.Sums = {}
+        self.unit, self.length = context.repeats(self.codes)
+        self.begins = context.begins(self.codes, self.unit)
         self.seen = 0
         self.dropped = np.zeros(len(DROP_REASONS) + 1, np.int64)
         self.bases = self.of_reference = self.below = self.of_mates = 0
@@ -121,7 +122,7 @@ class _Piler:
         codes = self.codes
         self.tensor[:, INDEX["reference"]] = codes[context.MARGIN : -context.MARGIN]
         self.tensor[:, INDEX["homopolymer"]] = context.homopolymers(codes)
-        self.tensor[:, INDEX["repeat_unit"]], self.tensor[:, INDEX["repeat_length"]] = context.repeats(codes)
+        self.tensor[:, INDEX["repeat_unit"]], self.tensor[:, INDEX["repeat_length"]] = self.unit, self.length
         return Pileup(
             region=self.region,
             tensor=self.tensor,
@@ -132,7 +133,7 @@ class _Piler:
             bases_below_quality=self.below,
             bases_of_mates=self.of_mates,
             inserts=self.inserts,
-            base_sums=dict(self.base_sums),
+            sums=self.sums,
         )
 
     def _read(self, stream: RecordStream) -> None:
@@ -164,9 +165,12 @@ class _Piler:
 
     def _pile(self, batch: Batch, start: int, end: int) -> None:
         evidence, below, of_mates = gather(batch, start, end, self.reference, self.region.contig_name, self.filters)
-        self.tensor[start - self.region.start : end - self.region.start] = to_bytes(evidence, start)
         self.candidates.append(evidence.candidates)
-        self.base_sums.update(quality.base_sums(evidence))
+        here = slice(start - self.region.start, end - self.region.start)
+        self.tensor[here] = to_bytes(evidence, start)
+        slips = quality.slip_sums(evidence, self.unit[here], self.length[here], self.begins[here])
+        for name, value in (quality.base_sums(evidence) | slips).items():
+            self.sums[name] = self.sums.get(name, 0) + value
         self.bases += int(evidence.bases.sum())
         known = np.flatnonzero(evidence.reference < UNKNOWN_BASE)
         self.of_reference += int(evidence.bases[known, :, evidence.reference[known]].sum())

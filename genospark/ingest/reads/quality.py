@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from typing import Any
 
 import numpy as np
 
 from genospark.core.pileup import UNKNOWN_BASE
+from genospark.core.profile import CLASSES, repeat_class
 from genospark.ingest.reads.channels import Evidence
 from genospark.ingest.reads.cigars import Bools
 from genospark.ingest.reads.records import Ints, Records
@@ -19,6 +20,10 @@ MIN_SITES = 20
 _PROPER_PAIR = 0x2
 # Reads of a heterozygous site are rarely so uneven, those of a contaminated homozygous one rarely so even.
 _RARE = 5
+_FEWEST, _MANY = 4, 4
+
+Sums = dict[str, Any]
+"""Whole numbers, or arrays of them, that add up over positions."""
 
 
 def insert_sizes(records: Records, counted: Bools) -> Ints:
@@ -33,7 +38,34 @@ def insert_sizes(records: Records, counted: Bools) -> Ints:
     return np.bincount(bins, minlength=INSERT_BINS)
 
 
-def base_sums(evidence: Evidence) -> Counter[str]:
+def slip_sums(evidence: Evidence, unit: Ints, length: Ints, begins: Bools) -> Sums:
+    """Reads over positions that show no variant, and how many of them have an indel: the sums of a profile of errors.
+
+    Args:
+        evidence: Of n positions.
+        unit: (n,) of the repeat that begins after each position.
+        length: (n,) of it in base pairs.
+        begins: (n,) whether no copy of the repeat's last base lies at the position itself: left-aligned indels are nowhere else.
+
+    Returns:
+        By class of repeats ``slipReads`` and ``slips``, and ``indelReads`` and ``otherIndels``.
+    """
+    depth, indels = evidence.bases.sum(axis=(1, 2)), evidence.indels
+    # At a variant several reads have one, and a good share.
+    quiet = (depth >= _FEWEST) & ((indels < 2) | (_MANY * indels < depth)) & (evidence.reference < UNKNOWN_BASE)
+    kind = repeat_class(unit, length)
+    counted = quiet & begins
+    at = evidence.indel_at
+    slips = counted[at] & (unit[at] > 0) & (np.abs(evidence.indel_growth) == unit[at])
+    return {
+        "slipReads": np.bincount(kind[counted], depth[counted], CLASSES).astype(np.int64),
+        "slips": np.bincount(kind[at[slips]], minlength=CLASSES),
+        "indelReads": int(depth[quiet].sum()),
+        "otherIndels": int(np.count_nonzero(quiet[at] & ~slips)),
+    }
+
+
+def base_sums(evidence: Evidence) -> Sums:
     """Bases that are not the reference's where these are rare, and reference bases where these are, of positions with enough reads."""
     counts = evidence.bases.sum(axis=1)
     depth = counts.sum(axis=1)
@@ -43,10 +75,12 @@ def base_sums(evidence: Evidence) -> Counter[str]:
     counts[np.arange(len(deep)), evidence.reference[deep]] = 0
     plain = _RARE * (depth - shown) <= depth
     alternate = _RARE * (depth - counts.max(axis=1)) <= depth
-    return Counter(
-        plainBases=int(depth[plain].sum()),
-        plainErrors=int((depth - shown)[plain].sum()),
-        alternateSites=int(alternate.sum()),
-        alternateBases=int(depth[alternate].sum()),
-        alternateReference=int(shown[alternate].sum()),
-    )
+    return {
+        "plainBases": int(depth[plain].sum()),
+        "plainErrors": int((depth - shown)[plain].sum()),
+        "plainSites": int(plain.sum()),
+        "plainDoubles": int((counts.max(axis=1)[plain] > 1).sum()),
+        "alternateSites": int(alternate.sum()),
+        "alternateBases": int(depth[alternate].sum()),
+        "alternateReference": int(shown[alternate].sum()),
+    }

@@ -1,0 +1,49 @@
+"""The variant caller that comes with the package, on reads and genotypes that no training saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pysam
+import pytest
+from pyspark.sql import SparkSession
+from support import Cohort
+
+from genospark.calling import CallConfig, call
+from genospark.ingest.vcf.check import check_files
+from genospark.tasks.bundles import shipped
+
+MOST_BYTES = 10e6
+
+
+def test_it_is_small() -> None:
+    assert 0 < sum(path.stat().st_size for path in shipped("variants").rglob("*") if path.is_file()) <= MOST_BYTES
+
+
+def _carried(vcf: Path, person: str) -> dict[tuple[str, int, str, str], int]:
+    """Copies of each alternate allele, as bcftools writes them out."""
+    asked = ["-s", person, "-f", "[%CHROM\t%POS\t%REF\t%ALT\t%GT\n]"]
+    found = {}
+    for line in pysam.bcftools.query(*asked, str(vcf)).splitlines():
+        contig, position, ref, alt, genotype = line.split("\t")
+        if "1" in genotype:
+            found[contig, int(position), ref, alt] = genotype.count("1")
+    return found
+
+
+def test_reads_become_calls_in_one_command(spark: SparkSession, cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bam = min((cohort.files / "reads").glob("*.bam"))
+    out, regions = tmp_path / "calls.vcf.gz", str(cohort.files / "reads" / "regions.bed")
+    call(CallConfig(reads=[str(bam)], reference=str(cohort.files / "reference.fa"), out=str(out), regions=regions))
+    assert {path.name for path in tmp_path.iterdir()} == {"calls.vcf.gz", "calls.vcf.gz.tbi"}
+    assert check_files([str(out)], 20) == 0
+    assert " 0 errors, 0 warnings" in capsys.readouterr().out
+    truth = tmp_path / "truth.vcf.gz"
+    pysam.bcftools.view("-s", bam.stem, "-R", regions, "-Oz", "-o", str(truth), str(cohort.files / "genotypes.vcf.gz"), catch_stdout=False)
+    split = tmp_path / "split.vcf.gz"
+    pysam.bcftools.norm("-m-any", "-Oz", "-o", str(split), str(truth), catch_stdout=False)
+    true, called = _carried(split, bam.stem), _carried(out, bam.stem)
+    right = sum(called.get(key) == copies for key, copies in true.items())
+    assert len(true) > 20
+    assert right >= 0.95 * len(true)
+    assert len(called) - right <= 0.05 * len(true)
