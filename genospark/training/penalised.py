@@ -1,28 +1,24 @@
 """Elastic-net regressions of diseases, classes and quantities, along a path of penalties.
 
-Newton's quadratic is solved by coordinate descent (Friedman, Hastie and Tibshirani 2010), over those features that the sequential strong
-rule leaves in, with a check of all others (Tibshirani et al. 2012): a pass over the whole matrix a penalty, whatever it holds.
+Newton's steps (``newton``) are over those features that the sequential strong rule leaves in, with a check of all others (Tibshirani et al.
+2012): a pass over the whole matrix a penalty, whatever it holds.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
-from genospark.models.targets import Target, heads, losses, null_outputs, response, wanted
-from genospark.training.design import Design, Matrix, cross, times
+from genospark.models.targets import Target, heads, losses
+from genospark.training.design import Design, cross, times
+from genospark.training.newton import Model, Side
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_NEWTON_STEPS = 25
 _CHECKS = 5
 # Penalties without a better validation loss after which a target's path ends.
 _PATIENCE = 3
@@ -150,7 +146,7 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
     design, owned = training.design, heads(targets)
     width, n_heads = design.shape[1], training.offset.shape[1]
     weights, intercepts = np.zeros((width, n_heads)), np.zeros(n_heads)
-    sides = [_Side(training, target, mine, index) for index, (target, mine) in enumerate(zip(targets, owned, strict=True))]
+    sides = [_side(training, target, mine, index) for index, (target, mine) in enumerate(zip(targets, owned, strict=True))]
     for side in sides:
         intercepts[side.heads] = side.start()
     gradient = _gradient(design, sides, weights, intercepts)
@@ -168,12 +164,12 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
         pending = going.copy()
         for _ in range(_CHECKS):
             for side in (side for side in sides if pending[side.index]):
-                used = np.flatnonzero(candidates[:, side.index])
-                strength = strengths[side.index]
-                some, intercepts[side.heads] = side.solve(
-                    design.columns(used), weights[used, side.heads], intercepts[side.heads], strength, l1_ratio
-                )
+                reach = np.abs(gradient[:, side.heads]).max(axis=1, initial=0)
+                model = side.model(design, candidates[:, side.index], reach)
+                used, strength = model.features, strengths[side.index]
+                some, intercepts[side.heads] = side.newton(model, weights[used, side.heads], intercepts[side.heads], strength, l1_ratio)
                 weights[used, side.heads] = some
+                candidates[used, side.index] |= some.any(axis=1)
             gradient = _gradient(design, sides, weights, intercepts)
             for side in (side for side in sides if pending[side.index]):
                 reach = np.abs(gradient[:, side.heads]).max(axis=1, initial=0)
@@ -199,96 +195,19 @@ def without(training: Sample, targets: Sequence[Target], full: Linear, left_out:
     weights, intercepts = full.coefficients.copy(), full.intercepts.copy()
     for index, (target, mine) in enumerate(zip(targets, heads(targets), strict=True)):
         used = np.flatnonzero(full.candidates[:, index])
-        side = _Side(fewer, target, mine, index)
-        weights[used, mine], intercepts[mine] = side.solve(
-            training.design.columns(used), weights[used, mine], intercepts[mine], full.strengths[index], full.l1_ratios[index]
+        side = _side(fewer, target, mine, index)
+        model = Model.of(training.design, used, side.people)
+        weights[used, mine], intercepts[mine] = side.newton(
+            model, weights[used, mine], intercepts[mine], full.strengths[index], full.l1_ratios[index]
         )
     return replace(full, coefficients=weights, intercepts=intercepts)
 
 
-class _Side:
-    """One target's part of a sample."""
-
-    def __init__(self, sample: Sample, target: Target, mine: slice, index: int) -> None:
-        self.target, self.heads, self.index = target, mine, index
-        self.people = np.flatnonzero(sample.weights[:, index] > 0)
-        self._labels = sample.labels[self.people, index]
-        self._weights = sample.weights[self.people, index]
-        self._weights = self._weights / max(self._weights.sum(), 1e-12)
-        self._wanted = wanted(target, self._labels)
-        self._offset = sample.offset[self.people, mine]
-        self._all = len(self.people) == len(sample.labels)
-
-    def start(self) -> Floats:
-        """The intercepts that go with no weights, [heads]."""
-        if not len(self.people):
-            return np.zeros(self.target.n_heads)
-        nothing = np.zeros((0, self.target.n_heads))
-        start = np.zeros(self.target.n_heads) if self._offset.any() else null_outputs(self.target, self._labels, self._weights)
-        return self._newton(np.zeros((len(self.people), 0), np.float32), nothing, start, 1.0, 1.0)[1]
-
-    def residuals(self, outputs: Floats) -> Floats:
-        """Weighted differences from what was wanted, [people of the target, heads]; their products with features are the gradient."""
-        return np.asarray(self._weights[:, None] * (self._wanted - response(self.target, outputs + self._offset)), np.float64)
-
-    def solve(self, x: Matrix, weights: Floats, intercepts: Floats, strength: float, l1_ratio: float) -> tuple[Floats, Floats]:
-        """Weights [features of x, heads] and intercepts [heads] at one penalty, from those given on; `x` is of everyone."""
-        if not len(self.people):
-            return weights, intercepts
-        return self._newton(x if self._all else x[self.people], weights, intercepts, strength, l1_ratio)
-
-    def _newton(self, x: Matrix, weights: Floats, intercepts: Floats, strength: float, l1_ratio: float) -> tuple[Floats, Floats]:
-        weights, intercepts = weights.copy(), intercepts.copy()
-        quadratics: dict[int, _Quadratic] = {}
-        outputs = self._offset + intercepts + x @ weights.astype(np.float32)
-        for step in range(_NEWTON_STEPS):
-            moved = 0.0
-            for head in range(weights.shape[1]):
-                means = response(self.target, outputs)[:, head]
-                if step in (0, 4, 10):
-                    curvature = np.ones(len(means)) if self.target.kind == "continuous" else np.maximum(means * (1 - means), 1e-4)
-                    quadratics[head] = _Quadratic(x, self._weights * curvature, strength * (1 - l1_ratio))
-                residual = self._weights * (self._wanted[:, head] - means)
-                change, shift = quadratics[head].step(x, residual, weights[:, head], strength * l1_ratio)
-                weights[:, head] += change
-                intercepts[head] += shift
-                difference = shift + x @ change.astype(np.float32)
-                outputs[:, head] += difference
-                moved = max(moved, float(np.abs(difference).max(initial=0)))
-            if moved < 1e-3:
-                break
-        return weights, intercepts
+def _side(sample: Sample, target: Target, mine: slice, index: int) -> Side:
+    return Side(sample.labels[:, index], sample.weights[:, index], sample.offset, target, mine, index)
 
 
-class _Quadratic:
-    """The second-order model of a loss at some outputs."""
-
-    def __init__(self, x: Matrix, curvature: Floats, ridge: float) -> None:
-        self._total = curvature.sum()
-        self._means = (curvature.astype(np.float32) @ x).astype(float) / self._total
-        scaled = (x - self._means.astype(np.float32)) * np.sqrt(curvature).astype(np.float32)[:, None]
-        self._gram = (scaled.T @ scaled).astype(float)
-        # Features in full linkage make it singular. What is added here slows Newton's steps and does not change where they end.
-        self._gram.flat[:: len(self._gram) + 1] += 1e-4 * max(float(np.trace(self._gram)) / max(len(self._gram), 1), 1e-12)
-        self._root = cholesky(self._gram + ridge * np.eye(len(self._gram)), lower=True) if len(self._gram) else self._gram
-
-    def step(self, x: Matrix, residual: Floats, weights: Floats, l1: float) -> tuple[Floats, float]:
-        """Change of the weights and of the intercept to the quadratic's least point."""
-        shift = float(residual.sum() / self._total)
-        if not len(weights):
-            return np.zeros(0), shift
-        slope = (residual.astype(np.float32) @ x).astype(float) - self._means * residual.sum() + self._gram @ weights
-        target = solve_triangular(self._root, slope, lower=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            _, found, _ = enet_path(
-                self._root.T, target, l1_ratio=1.0, alphas=[l1 / len(weights)], coef_init=weights.copy(), tol=1e-5, max_iter=2000
-            )
-        change = found[:, 0] - weights
-        return change, shift - float(self._means @ change)
-
-
-def _gradient(design: Design, sides: Sequence[_Side], weights: Floats, intercepts: Floats) -> Floats:
+def _gradient(design: Design, sides: Sequence[Side], weights: Floats, intercepts: Floats) -> Floats:
     """Minus the mean loss' gradient by each weight, [features, heads]."""
     outputs = intercepts + times(design, weights)
     residuals = np.zeros(outputs.shape)
