@@ -23,7 +23,7 @@ from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
 from genospark.models.targets import Target
 from genospark.tasks.risk import fields, label_fields
 from genospark.training.alone import train_alone
-from genospark.training.calibration import Judges, shipped
+from genospark.training.calibration import Judges, Unseen, shipped
 from genospark.training.design import Dense
 from genospark.training.metrics import auc
 from genospark.training.pairs import Products
@@ -141,9 +141,14 @@ def ours(data: Data, work: Path, seed: int, network: RiskNetworkConfig, batch_si
     )
     train_alone(job)
     model = untuned(data.spec, network, found, read_checkpoint(str(checkpoint)))
-    judges = Judges(data.validation.labels, data.validation.weights.astype(float), np.arange(len(data.validation.labels)).astype(str))
-    say = model.predictor()
-    targets = shipped(say(data.validation.calls, data.validation.measurements), judges, data.spec.targets)
+    judges, learners = (
+        Judges(side.labels, side.weights.astype(float), np.char.add(name, np.arange(len(side.labels)).astype(str)))
+        for name, side in (("v", data.validation), ("t", data.training))
+    )
+    say, tell = model.predictor(), model.unseen()
+    outputs = (part for side in (data.training, data.validation) for part in tell(side.calls, side.measurements, side.draw))
+    unseen = Unseen(learners, *outputs)
+    targets = shipped(say(data.validation.calls, data.validation.measurements), judges, data.spec.targets, unseen)
     model = dataclasses.replace(model, targets=targets)
     said = say(data.test.calls, data.test.measurements)
     return Ours(model.default(said), said.network, said.linear, targets[0].network_share, found)

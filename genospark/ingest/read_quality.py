@@ -39,13 +39,13 @@ _BASE_SUMS = ("plainBases", "plainErrors", "alternateSites", "alternateBases", "
 
 def read_quality(rows: DataFrame) -> DataFrame:
     """Rows of ``readQuality`` from the sums that each region's first window has in ``regionQuality``."""
-    regions = rows.where("regionQuality is not null").select("sampleId", "regionQuality")
+    regions, names = rows.where("regionQuality is not null").select("sampleId", "regionQuality"), ["sampleId", "regionQuality"]
     columns = ", ".join(f"{column.name} {column.type}" for column in table("readQuality").columns if column.name != "runId")
 
     def parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         found = _added(batches)
         texts = [json.dumps(sums, default=np.ndarray.tolist) for sums in found.values()]
-        yield pa.RecordBatch.from_arrays([pa.array(found, pa.string()), pa.array(texts, pa.string())], regions.columns)
+        yield pa.RecordBatch.from_arrays([pa.array(found, pa.string()), pa.array(texts, pa.string())], names)
 
     def figures(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pylist([_figures(name, sums) for name, sums in _added(batches).items()], _FIGURES)

@@ -22,7 +22,8 @@ from genospark.models.bundle import Bundle
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.bundles import chosen
 from genospark.tasks.risk import TASK
-from genospark.tasks.risk_model import RiskModel, own_scale, said_of, with_outputs
+from genospark.tasks.risk_model import RiskModel, own_scale
+from genospark.tasks.risk_outputs import said_of, with_outputs
 
 _NUMBERS = (
     "riskProbability",

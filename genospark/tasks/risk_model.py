@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from scipy.stats import t as student
 
-from genospark.core.calls import MISSING
 from genospark.models.bundle import Bundle
 from genospark.models.calibration import Calibration, Reference
 from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads
-from genospark.tasks.predict import Predictor, with_predictions
-from genospark.tasks.risk import TASK, Pairs, ancestry, built, dense_columns, fields
+from genospark.tasks.risk import TASK, Pairs, ancestry, built, dense_columns
 
 Floats = NDArray[np.float64]
-
-PREDICTED = "network array<double>, networkError array<double>, linear array<double>, linearError array<double>, "
-PREDICTED += "ancestry array<double>, used string"
 
 _WIDENED_BYTES = 256 << 20
 
@@ -116,33 +109,57 @@ class RiskModel:
         definition = {"spec": self.spec.to_json(), "network": self.shape, "models": models}
         return Bundle(TASK, definition, self.weights, arrays, metrics or [], lineage or {})
 
-    def predictor(self) -> Any:
-        """A function from calls and measurements to ``Said``."""
+    def each(self) -> Callable[[NDArray[np.uint8], NDArray[np.float32]], tuple[Floats, Floats]]:
+        """A function from calls and measurements to the outputs of each model.
+
+        It gives those of the networks [people, members, heads] and of the regressions [people, 1 + members, heads].
+        """
         network = built(self.spec, self.shape, self.pairs)
         network.set_weights(self.weights)
-        places = ancestry(self.spec)
         used = np.flatnonzero(self.coefficients.any(axis=(0, 2)))
         coefficients = np.moveaxis(self.coefficients[:, used], 1, 0).reshape(len(used), self.intercepts.size)
-        members = int(self.shape["members"])
         # Vectors are widened for so many people at once.
         at_once = max(1, _WIDENED_BYTES // (4 * (len(self.spec.variants) + self.spec.n_measurements)))
 
-        def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> Said:
+        def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> tuple[Floats, Floats]:
             by_network, by_linear = [], []
             for first in range(0, max(len(calls), 1), at_once):
                 some = slice(first, first + at_once)
                 fed = {"calls": calls[some], "measurements": measurements[some]}
                 by_network.append(network(fed, training=False).numpy().astype(float))
                 by_linear.append(dense_columns(self.spec, calls[some], measurements[some], used) @ coefficients)
-            outputs = np.concatenate(by_network)
             linear = np.concatenate(by_linear).reshape(len(calls), *self.intercepts.shape) + self.intercepts
+            return np.concatenate(by_network), linear
+
+        return say
+
+    def predictor(self) -> Callable[[NDArray[np.uint8], NDArray[np.float32]], Said]:
+        """A function from calls and measurements to ``Said``."""
+        each, places, members = self.each(), ancestry(self.spec), int(self.shape["members"])
+
+        def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> Said:
+            network, linear = each(calls, measurements)
             return Said(
-                outputs.mean(axis=1),
-                _jackknife(outputs, members),
+                network.mean(axis=1),
+                _jackknife(network, members),
                 linear[:, 0].astype(float),
                 _jackknife(linear[:, 1:], members),
                 np.nan_to_num(measurements[:, places]).astype(float),
             )
+
+        return say
+
+    def unseen(self) -> Callable[[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]], tuple[Floats, Floats]]:
+        """A function from calls, measurements and draws [people] to network's and regression's outputs, [people, heads] each.
+
+        They are of the member that left the person out.
+        """
+        each, members = self.each(), int(self.shape["members"])
+
+        def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32], draw: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+            network, linear = each(calls, measurements)
+            person, member = np.arange(len(draw)), draw.astype(np.int64) % members
+            return network[person, member], linear[person, 1 + member if members > 1 else 0]
 
         return say
 
@@ -208,39 +225,3 @@ def _jackknife(outputs: Floats, members: int) -> Floats:
     if members < 2:
         return np.full((len(outputs), outputs.shape[2]), np.nan)
     return np.asarray(np.sqrt((members - 1) * outputs.var(axis=1)), float)
-
-
-def predictor(bundle: Bundle) -> Predictor:
-    """What both models say of batches of fused vectors, as lists of one number a head (a component for ancestry)."""
-    model = RiskModel.of(bundle)
-    say = model.predictor()
-
-    def predict(batch: pa.RecordBatch) -> list[pa.Array]:
-        calls, measurements = (field.read(batch.column(field.name).to_pylist()) for field in fields(model.spec))
-        said = say(calls, measurements)
-        parts = (said.network, said.network_error, said.linear, said.linear_error, said.ancestry)
-        return [*(pa.array(list(part), pa.list_(pa.float64())) for part in parts), pa.array(used(model.spec, calls, measurements))]
-
-    return predict
-
-
-def used(spec: FeatureSpec, calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> list[str]:
-    """What is known of each person, joined by +."""
-    known = ~np.isnan(measurements)
-    n = len(spec.expression)
-    parts = {"genotypes": (calls != MISSING * 0b01010101).any(axis=1), "expression": known[:, :n].any(axis=1)}
-    parts["covariates"] = known[:, n:].any(axis=1)
-    return ["+".join(name for name, there in zip(parts, row, strict=True) if there) for row in zip(*parts.values(), strict=True)]
-
-
-def with_outputs(rows: DataFrame, bundle: Bundle) -> DataFrame:
-    """Adds the columns of `PREDICTED` in place of `calls` and `measurements`."""
-    return with_predictions(rows, bundle, predictor, ["calls", "measurements"], PREDICTED)
-
-
-def said_of(columns: Sequence[Sequence[NDArray[np.float64]]], n_heads: int) -> Said:
-    """``Said`` of the columns of `PREDICTED`, each a list of arrays."""
-    network, network_error, linear, linear_error, components = (np.array(list(column), float) for column in columns)
-    n = len(network)
-    network, network_error, linear, linear_error = (part.reshape(n, n_heads) for part in (network, network_error, linear, linear_error))
-    return Said(network, network_error, linear, linear_error, components.reshape(n, -1))

@@ -1,4 +1,4 @@
-"""From outputs of two models to one calibrated response a target, all decided on validation people."""
+"""From outputs of two models to one calibrated response a target, decided on people whom the models did not learn from."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from sklearn.isotonic import IsotonicRegression
 
 from genospark.models.calibration import Calibration, Reference
-from genospark.models.targets import Target, heads, losses, null_outputs, sigmoid, wanted
+from genospark.models.targets import Target, heads, losses, null_outputs
 from genospark.tasks.risk_model import Said, TargetModel
+from genospark.training.calibrators import beta, isotonic, line, platt, temperature
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +20,7 @@ _FOLDS = 5
 # A disease's slope is drawn to that of all diseases as if it were known from theirs with this standard error.
 _SLOPE_ERROR = 0.15
 _QUANTILES = 201
+_FEWEST_JUDGES = 50
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,46 @@ class Judges:
         return known, labels, weights
 
 
-def shipped(said: Said, judges: Judges, targets: Sequence[Target]) -> tuple[TargetModel, ...]:
+@dataclass(frozen=True)
+class Unseen:
+    """What members say of people whose families they left out: calibration learns from all of them, not from validation people alone.
+
+    Attributes:
+        people: Training people.
+        network, linear: Of them, [people, heads].
+        judges_network, judges_linear: Of the validation people by one member each, [judges, heads].
+    """
+
+    people: Judges
+    network: Floats
+    linear: Floats
+    judges_network: Floats
+    judges_linear: Floats
+
+    def beside(self, share: float, mixed: Floats, judges: Judges) -> tuple[Floats, Judges]:
+        """Outputs and labels of validation and training people.
+
+        A member is fitted on fewer people than all together, so its outputs tell less: they are brought to what is to be expected of the
+        mix of all members, by a line through the validation people's.
+
+        Args:
+            share: Of the network in the mix.
+            mixed: Outputs of the mix of all members for validation people, [judges, heads].
+            judges: Validation people.
+        """
+        if len(mixed) < _FEWEST_JUDGES:
+            return mixed, judges
+        member = share * self.judges_network + (1 - share) * self.judges_linear
+        theirs = share * self.network + (1 - share) * self.linear
+        expected = np.empty_like(theirs)
+        for head in range(mixed.shape[1]):
+            slope, intercept = line(member[:, head], mixed[:, head], np.ones(len(mixed)))
+            expected[:, head] = intercept + slope * theirs[:, head]
+        pairs = ((getattr(judges, name), getattr(self.people, name)) for name in ("labels", "weights", "families"))
+        return np.concatenate([mixed, expected]), Judges(*(np.concatenate(pair) for pair in pairs))
+
+
+def shipped(said: Said, judges: Judges, targets: Sequence[Target], unseen: Unseen | None = None) -> tuple[TargetModel, ...]:
     """The mix and calibration of each target.
 
     One share for all targets: validation people hold too few cases of a rare disease to choose for each. The regression is shipped unless a
@@ -58,14 +97,16 @@ def shipped(said: Said, judges: Judges, targets: Sequence[Target]) -> tuple[Targ
         said: Outputs of both models.
         judges: The validation people.
         targets: Targets.
+        unseen: What members say of people whom they left out; None where there are none.
     """
     share = _share(said, judges, targets)
     mixed = share * said.network + (1 - share) * said.linear
-    simple = _simple(mixed, judges, targets)
+    everyone, judges = unseen.beside(share, mixed, judges) if unseen else (mixed, judges)
+    simple = _simple(everyone, judges, targets)
     found = []
     for index, (target, mine) in enumerate(zip(targets, heads(targets), strict=True)):
         known, labels, weights = judges.of(targets, index)
-        outputs = mixed[known, mine]
+        outputs = everyone[known, mine]
         calibration = simple[index]
         if target.kind == "binary" and 0 < labels.sum() < len(labels):
             calibration = _chosen(outputs[:, 0], labels, weights, judges.families[known], calibration)
@@ -131,64 +172,6 @@ def _simple(mixed: Floats, judges: Judges, targets: Sequence[Target]) -> list[Ca
     return found
 
 
-def platt(logits: Floats, labels: NDArray[np.float32], weights: Floats, slope: float, error: float) -> tuple[float, float, float]:
-    """Platt's slope and intercept with his smoothed targets (Platt 1999).
-
-    Args:
-        logits: [people].
-        labels: 0 or 1, [people], some of both.
-        weights: [people].
-        slope: The slope that it is drawn to.
-        error: Standard error with which that one is known.
-
-    Returns:
-        Slope (at least 0.01, so ranks stay), intercept, and the information about the slope, 1 / variance.
-    """
-    cases, controls = labels.sum(), len(labels) - labels.sum()
-    target = np.where(labels == 1, (cases + 1) / (cases + 2), 1 / (controls + 2))
-    # Weights say what a person stands for, not how many there are.
-    weights = weights * len(weights) / weights.sum()
-    spread = max(float(logits.std()), 1e-9)
-    design = np.stack([(logits - logits.mean()) / spread, np.ones(len(logits))], axis=1)
-    prior = np.array([slope * spread, 0.0])
-    precision = np.array([1 / (error * spread) ** 2, 0.0])
-    share = np.clip(np.average(target, weights=weights), 1e-6, 1 - 1e-6)
-    found = np.array([slope * spread, np.log(share / (1 - share))])
-    information = np.eye(2)
-    for _ in range(50):
-        means = sigmoid(design @ found)
-        information = (design * (weights * np.maximum(means * (1 - means), 1e-9))[:, None]).T @ design
-        move = np.linalg.solve(information + np.diag(precision), design.T @ (weights * (target - means)) - precision * (found - prior))
-        found = found + np.clip(move, -2, 2)
-        if np.abs(move).max() < 1e-8:
-            break
-    of_slope = information[0, 0] - information[0, 1] ** 2 / information[1, 1]
-    by_logit = max(found[0] / spread, 0.01)
-    return float(by_logit), float(found[1] - by_logit * logits.mean()), float(of_slope * spread**2)
-
-
-def beta(logits: Floats, labels: NDArray[np.float32], weights: Floats) -> Calibration:
-    """Beta calibration; its weights stay positive, so ranks stay."""
-    with_log, with_rest = -np.logaddexp(0, -logits), np.logaddexp(0, logits)
-    scale = weights.sum()
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        z = parameters[0] * with_log + parameters[1] * with_rest + parameters[2]
-        rest = weights * (sigmoid(z) - labels)
-        value = (weights * (np.logaddexp(0, z) - labels * z)).sum() / scale
-        return float(value), np.array([rest @ with_log, rest @ with_rest, rest.sum()]) / scale
-
-    found = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.0, None), (0.0, None), (None, None)])
-    return Calibration("beta", tuple(map(float, found.x)))
-
-
-def isotonic(logits: Floats, labels: NDArray[np.float32], weights: Floats) -> Calibration:
-    """Steps that never fall, kept from 0 and 1 by half a person."""
-    least = 0.5 / len(logits)
-    model = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip").fit(logits, labels, weights)
-    return Calibration("isotonic", (*map(float, model.X_thresholds_), *map(float, model.y_thresholds_)))
-
-
 def _chosen(logits: Floats, labels: NDArray[np.float32], weights: Floats, families: NDArray[np.str_], simple: Calibration) -> Calibration:
     """Platt's, beta or isotonic calibration: by cross-validation, Platt's unless another has less loss by more than its standard error."""
     methods: dict[str, Callable[[Floats, NDArray[np.float32], Floats], Calibration]] = {"beta": beta, "isotonic": isotonic}
@@ -212,28 +195,6 @@ def _chosen(logits: Floats, labels: NDArray[np.float32], weights: Floats, famili
         if gain.sum() > np.sqrt(len(gain)) * gain.std():
             best, found = name, method(logits, labels, weights)
     return found
-
-
-def line(outputs: Floats, labels: NDArray[np.float32], weights: Floats) -> tuple[float, float]:
-    """Slope (at least 0) and intercept of a continuous target, by least squares."""
-    mean, wanted_mean = np.average(outputs, weights=weights), np.average(labels, weights=weights)
-    variance = np.average((outputs - mean) ** 2, weights=weights)
-    slope = max(float(np.average((outputs - mean) * (labels - wanted_mean), weights=weights) / max(variance, 1e-12)), 0.0)
-    return slope, float(wanted_mean - slope * mean)
-
-
-def temperature(target: Target, outputs: Floats, labels: NDArray[np.float32], weights: Floats) -> tuple[float, ...]:
-    """Slope of a multi-class target (Guo et al. 2017) and an intercept a class, held to 0 as half a person of each class would."""
-    truth, shares = wanted(target, labels), weights / weights.sum()
-
-    def loss(parameters: Floats) -> float:
-        z = np.exp(parameters[0]) * outputs + parameters[1:]
-        most = z.max(axis=1, keepdims=True)
-        each = np.log(np.exp(z - most).sum(axis=1)) + most[:, 0] - (truth * z).sum(axis=1)
-        return float(shares @ each + 0.5 * (parameters**2).sum() / len(labels))
-
-    found = minimize(loss, np.zeros(1 + outputs.shape[1]), method="L-BFGS-B").x
-    return float(np.exp(found[0])), *map(float, found[1:])
 
 
 def reference_of(outputs: Floats, ancestry: Floats) -> Reference:

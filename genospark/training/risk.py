@@ -23,9 +23,10 @@ from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.problem import Problem
 from genospark.tasks.risk import TASK, RiskProblem, fields, label_fields
-from genospark.tasks.risk_model import RiskModel, Said, TargetModel, said_of, with_outputs
+from genospark.tasks.risk_model import RiskModel, Said, TargetModel
+from genospark.tasks.risk_outputs import said_of, with_outputs, with_unseen
 from genospark.training import stage
-from genospark.training.calibration import Judges, shipped
+from genospark.training.calibration import Judges, Unseen, shipped
 from genospark.training.risk_fit import Examples, Fitted, RegressionConfig, fitted
 from genospark.training.risk_metrics import draws, interval, measures
 from genospark.training.stage import Metric, Recipe, TrainConfig
@@ -80,7 +81,11 @@ class RiskRecipe(Recipe[TrainRiskConfig]):
         model = untuned(self._spec, config.network, self._fitted, weights)
         people = predicted(run.warehouse, model.bundle())
         judges = people[people["split"] == "validation"]
-        model = dataclasses.replace(model, targets=shipped(outputs_of(judges, self._spec), _judges(judges), self._spec.targets))
+        unseen = None
+        if config.network.members > 1:
+            unseen = _unseen(run.warehouse, model.bundle(), judges, config.regression_people)
+        said = outputs_of(judges, self._spec)
+        model = dataclasses.replace(model, targets=shipped(said, _judges(judges), self._spec.targets, unseen))
         share = model.targets[0].network_share
         run.note(network_share=share, shipped="linear" if share == 0 else "mix with the network")
         metrics = [row for side in ("validation", "test") for row in measure(model, people[people["split"] == side], side)]
@@ -123,6 +128,19 @@ def predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
     return people
 
 
+def _unseen(warehouse: Warehouse, bundle: Bundle, judges: pd.DataFrame, most: int) -> Unseen:
+    """What members say of at most so many training people whom they left out, and of the judges."""
+    examples = warehouse.read("riskExamples").drop("runId")
+    learners = examples.where("split = 'train'").orderBy(f.xxhash64("sampleId"), "sampleId").limit(most)
+    found: pd.DataFrame = with_unseen(learners.unionByName(examples.where("split = 'validation'")), bundle).toPandas()
+    for name in ("labels", "weights"):
+        found[name] = [np.frombuffer(row, "<f4") for row in found[name]]
+    training = found[found["split"] == "train"].sort_values("sampleId")
+    others = found.set_index("sampleId").loc[judges["sampleId"]]
+    outputs = (np.array(list(rows[name]), float) for rows in (training, others) for name in ("network", "linear"))
+    return Unseen(_judges(training), *outputs)
+
+
 def outputs_of(people: pd.DataFrame, spec: FeatureSpec) -> Said:
     """Outputs of both models, of rows of ``predicted``."""
     names = ("network", "networkError", "linear", "linearError", "ancestry")
@@ -142,7 +160,7 @@ def measure(model: RiskModel, people: pd.DataFrame, side: str) -> list[Metric]:
 
     Args:
         model: The models.
-        people: Columns of ``tasks.risk_model.PREDICTED``, labels, weights (arrays of one number a target), familyId; population and sex
+        people: Columns of ``tasks.risk_outputs.PREDICTED``, labels, weights (arrays of one number a target), familyId; population and sex
             where known.
         side: What the people are: validation or test.
     """

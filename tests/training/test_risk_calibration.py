@@ -10,7 +10,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from genospark.models.targets import Target, sigmoid
 from genospark.tasks.risk_model import Said
-from genospark.training.calibration import Judges, platt, reference_of, shipped
+from genospark.training.calibration import Judges, Unseen, reference_of, shipped
+from genospark.training.calibrators import platt
 from genospark.training.risk_metrics import draws, measures
 
 
@@ -65,6 +66,27 @@ def test_oversampled_cases_are_brought_to_the_prevalence() -> None:
     target = Target("d", prevalence=float(case.mean()))
     (model,) = shipped(_said(logits[people, None], logits[people, None]), judges, [target])
     assert model.calibration.apply(target, logits[:, None]).mean() == pytest.approx(case.mean(), rel=0.05)
+
+
+def test_training_people_tell_by_members_that_left_them_out() -> None:
+    """Few validation people, many of whom a member with noise of its own speaks: risks are those of all members together."""
+    random = np.random.default_rng(9)
+
+    def people(n: int, name: str) -> tuple[np.ndarray, np.ndarray, Judges]:
+        logits = random.normal(size=(n, 1)) - 2
+        labels = (random.random((n, 1)) < sigmoid(logits)).astype(np.float32)
+        member = 1.3 * logits + random.normal(size=(n, 1)) * 0.5
+        return 1.3 * logits, member, Judges(labels, np.ones((n, 1)), np.char.add(name, np.arange(n).astype(str)))
+
+    mixed, members, judges = people(400, "v")
+    _, theirs, learners = people(20_000, "t")
+    (model,) = shipped(_said(mixed, mixed), judges, [Target("d")], Unseen(learners, theirs, theirs, members, members))
+    fresh = np.linspace(-4, 1, 11)[:, None]
+    said = model.calibration.apply(Target("d"), 1.3 * fresh)
+    assert said == pytest.approx(sigmoid(fresh), rel=0.1, abs=0.002)
+    # By the validation people alone they are not.
+    (alone,) = shipped(_said(mixed, mixed), judges, [Target("d")])
+    assert np.abs(alone.calibration.apply(Target("d"), 1.3 * fresh) - sigmoid(fresh)).max() > 2 * np.abs(said - sigmoid(fresh)).max()
 
 
 def test_percentiles_are_even_in_every_ancestry() -> None:
