@@ -84,6 +84,8 @@ def whole(fasta: Path, bam: Path, bases: int, bundle: Path) -> None:
     call = caller(SETTINGS.format(bases=bases))(load(bundle, TASK))
     for region in regions(bam):
         batch: pa.RecordBatch = rows_of(region, str(fasta), ReadFilters())
+        profiles = pa.nulls(batch.num_rows, pa.binary())
+        batch = pa.RecordBatch.from_arrays([*batch.columns, profiles], [*batch.schema.names, "errorProfile"])
         for at in range(0, batch.num_rows, 100):
             call(batch.slice(at, 100))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,23 @@ def simulate(config: ShippedConfig, folder: Path) -> list[str]:
     if not (folder / "genotypes.vcf.gz.tbi").is_file():
         write_reference(contigs, folder)
         write_vcf(folder / "genotypes.vcf.gz", contigs, slice(0, len(names)), names, 0, stream(config.seed, "missing"))
-    for person, (name, (depth, library)) in enumerate(zip(names, config.people, strict=True)):
-        if not (folder / f"{name}.bam.bai").is_file():
-            log.info("reads of %s: %gx, %s", name, depth, library)
-            sequence(contigs, person, name, depth, config.libraries[library].library(), config.seed, folder)
+    waiting = [person for person, name in enumerate(names) if not (folder / f"{name}.bam.bai").is_file()]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        made = (
+            pool.map(sequenced, *zip(*((config, contigs, folder, names[person], person) for person in waiting), strict=True))
+            if waiting
+            else ()
+        )
+        for name in made:
+            log.info("reads of %s", name)
     return names
+
+
+def sequenced(config: ShippedConfig, contigs: list[Contig], folder: Path, name: str, person: int) -> str:
+    """Writes the reads of one person, and returns the name."""
+    depth, library = config.people[person]
+    sequence(contigs, person, name, depth, config.libraries[library].library(), config.seed, folder)
+    return name
 
 
 def genomes(config: ShippedConfig) -> list[Contig]:
