@@ -13,6 +13,7 @@ from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 
 from genospark.core.config import expand
+from genospark.core.paths import place
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
 from genospark.core.runlog import Run
@@ -20,6 +21,7 @@ from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
 from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.people import People, run_about_people
+from genospark.ingest.read_files import read_headers
 from genospark.ingest.read_quality import read_quality
 from genospark.ingest.reads import (
     AlignmentHeader,
@@ -28,7 +30,6 @@ from genospark.ingest.reads import (
     check_reference,
     pile_up,
     plan_regions,
-    read_alignment_header,
     windows,
 )
 from genospark.ingest.reads.fasta_index import check_fasta_index
@@ -51,7 +52,8 @@ class IngestReadsConfig(BatchConfig):
     """Settings of ``ingest-reads``.
 
     Attributes:
-        inputs: BAM or CRAM files, sorted and indexed, one person each; paths or globs.
+        inputs: BAM or CRAM files, sorted and indexed, one person each; paths or globs. ``samples=path`` for a sheet of files and their
+            people: columns sampleId and path.
         reference: FASTA file that they were aligned to, with its index.
         regions: BED file of the regions to look at, widened to whole windows; everything where not given.
         region_bp: Positions that one Spark task looks at.
@@ -76,34 +78,34 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
         The run's id.
 
     Raises:
-        ConfigError: No reference is given.
-        InputError: A file is missing, damaged, or does not fit the reference; or two files are of one person.
+        ConfigError: No reference, or no file of reads is given.
+        InputError: A file is missing, damaged, of nobody, or does not fit the reference; or two files are of one person.
     """
-    files = expand(config.inputs)
     if config.reference is None:
         raise ConfigError("no reference is given", "name the FASTA file with --set reference=PATH")
     reference = expand([config.reference])[0]
     bed = expand([config.regions]) if config.regions else []
     people = People(config)
-    headers = [read_alignment_header(path) for path in files]
-    seen: dict[str, str] = {}
+    headers, sheets = read_headers(config.inputs)
     check_fasta_index(reference)
     for header in headers:
         check_reference(header, reference)
         check_index(header)
-        if header.sample_id in seen:
-            raise InputError(f"{header.path}: reads of the same person as {seen[header.sample_id]}", "merge them (`samtools merge`)")
-        seen[header.sample_id] = header.path
-    named = people.named(seen)
-    # Files of one person each are often called by the person.
-    shown = {header.path: _renamed(header.path, header.sample_id, name) for header, name in zip(headers, named, strict=True)}
-    headers = [replace(header, sample_id=name) for header, name in zip(headers, named, strict=True)]
+    seen: dict[str, str] = {}
+    shown = {str(sheet): str(sheet) for sheet in sheets}
+    for index, (header, name) in enumerate(zip(headers, people.named(header.sample_id for header in headers), strict=True)):
+        if name in seen:
+            raise InputError(f"{header.path}: reads of the same person as {seen[name]}", "merge them (`samtools merge`)")
+        seen[name] = header.path
+        # Files of one person each are often called by the person.
+        shown[header.path] = _renamed(header.path, {header.sample_id, *header.samples}, name)
+        headers[index] = replace(header, sample_id=name)
     intervals = read_bed(bed[0]) if bed else None
     if intervals == []:
         raise InputError(f"{bed[0]}: names no region", "write BED: contig, 0-based start, exclusive end; or give no regions, for all of it")
     regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
     warehouse = Warehouse(spark, config.warehouse)
-    read = {"reads": files, "reference": [reference], "regions": bed}
+    read = {"reads": [place(header.path) for header in headers], "samples": sheets, "reference": [reference], "regions": bed}
 
     def work(run: Run) -> None:
         run.shown = shown
@@ -112,8 +114,9 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
     return run_about_people("ingest-reads", config, warehouse, people, work, read)
 
 
-def _renamed(path: str, sample_id: str, name: str) -> str:
-    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(sample_id)}(?![A-Za-z0-9])", name, path)
+def _renamed(path: str, ids: set[str], name: str) -> str:
+    called = "|".join(re.escape(one) for one in sorted(ids, key=len, reverse=True))
+    return re.sub(rf"(?<![A-Za-z0-9])({called})(?![A-Za-z0-9])", name, path)
 
 
 def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:

@@ -80,7 +80,7 @@ def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = Non
         InputError: The file, its index or the reference is damaged, absent, or does not fit the region.
     """
     filters = filters or ReadFilters()
-    header = read_alignment_header(region.path)
+    header = read_alignment_header(region.path, region.sample_id)
     contigs = header.contigs
     if region.contig_name not in contigs:
         raise InputError(f"{region.path}: no contig {region.contig_name}", "plan regions from the header of this file")
