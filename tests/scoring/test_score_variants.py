@@ -13,8 +13,9 @@ from pyspark.sql import SparkSession
 from support import Cohort
 
 from genospark.cli import main
+from genospark.errors import InputError
 from genospark.ingest.vcf.check import check_files
-from genospark.scoring.gvcf import write_gvcfs
+from genospark.scoring.gvcf import check_names, write_gvcfs
 from genospark.scoring.vcf import write_vcf
 from genospark.tasks.bundles import last_version
 
@@ -76,6 +77,13 @@ def test_a_gvcf_derived_by_hand(spark: SparkSession, tmp_path: Path, capsys: pyt
     assert pysam.bcftools.view("-H", "-r", "c1:300050-300060", str(tmp_path / "ann.g.vcf.gz")).split("\t")[1] == "300001"
     assert check_files(sorted(map(str, tmp_path.glob("*.gz"))), 20) == 0
     assert " 0 errors, 0 warnings" in capsys.readouterr().out
+
+
+def test_two_people_whose_gvcf_would_be_one_file() -> None:
+    check_names(Path("g"), ["ann", "bob"], {"bob": "lab/7"})
+    with pytest.raises(InputError, match="g: two people's gVCF would have the same name") as caught:
+        check_names(Path("g"), ["ann", "bob"], {"ann": "lab_7", "bob": "lab/7"})
+    assert "sample sheet" in caught.value.next_step
 
 
 def test_bcftools_reads_the_vcf_without_a_warning(cohort: Cohort) -> None:
