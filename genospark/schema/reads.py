@@ -43,6 +43,7 @@ READ_WINDOWS = Table(
     version=3,
     stage="ingest-reads",
     parts="batch",
+    since=3,
 )
 
 READ_QUALITY = Table(
@@ -94,6 +95,7 @@ VARIANT_EXAMPLES = Table(
     partitions=("split",),
     version=2,
     stage="build-features variants",
+    since=2,
 )
 
 VARIANT_CALLS = Table(
