@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from genospark.ingest.base_quality import BaseQuality
 from genospark.ingest.reads.quality import INSERT_BIN_BP, INSERT_BINS, MIN_SITES
 from genospark.schema import table
 
@@ -27,32 +28,41 @@ _FIGURES = pa.schema(
         ("medianInsertBp", pa.int32()),
         ("errorRate", pa.float64()),
         ("contamination", pa.float64()),
+        ("reportedQuality", pa.float64()),
+        ("empiricalQuality", pa.float64()),
     ]
 )
 _BASE_SUMS = ("plainBases", "plainErrors", "alternateSites", "alternateBases", "alternateReference")
 
 
-def read_quality(rows: DataFrame) -> DataFrame:
-    """Rows of ``readQuality`` from the sums that each region's first window has in ``regionQuality``."""
+def read_quality(rows: DataFrame, qualities: Mapping[str, BaseQuality]) -> DataFrame:
+    """Rows of ``readQuality`` from the sums that each region's first window has in ``regionQuality``.
+
+    Args:
+        rows: Windows of all people.
+        qualities: What recalibration has found; nobody where it was not asked for.
+    """
     sums = ("low", "mates", "bases", "matching", "positions", *_BASE_SUMS)
     counts = f"reads map<string, bigint>, inserts array<bigint>, {', '.join(f'{name} bigint' for name in sums)}"
     parsed = f.from_json("regionQuality", counts).alias("q")
     read = rows.where("regionQuality is not null").select("sampleId", parsed).select("sampleId", "q.*")
     summed = read.groupBy("sampleId").agg(
         f.collect_list("reads").alias("reads"),
-        *(f.sum(name).alias(name) for name in sums),
+        *(f.coalesce(f.sum(name), f.lit(0)).alias(name) for name in sums),
         f.array(*(f.sum(f.col("inserts")[index]) for index in range(INSERT_BINS))).alias("inserts"),
     )
 
+    means = {person: (found.reported, found.empirical) for person, found in qualities.items()}
+
     def figures(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield pa.RecordBatch.from_pylist([_figures(row) for row in batch.to_pylist()], _FIGURES)
+            yield pa.RecordBatch.from_pylist([_figures(row, means) for row in batch.to_pylist()], _FIGURES)
 
     columns = ", ".join(f"{column.name} {column.type}" for column in table("readQuality").columns if column.name != "runId")
     return summed.mapInArrow(figures, columns)
 
 
-def _figures(row: dict[str, Any]) -> dict[str, Any]:
+def _figures(row: dict[str, Any], means: Mapping[str, tuple[float | None, float | None]]) -> dict[str, Any]:
     reads: Counter[str] = Counter()
     for counted in row["reads"]:
         reads.update(dict(counted))
@@ -64,6 +74,7 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
         # of constant size (shares of f with density 1/f, of homozygous people f^2): 1 - E[f] = 1/3. Errors show it in one case of three.
         contamination = min(1.0, max(0.0, 3 * row["alternateReference"] / row["alternateBases"] - error))
     inserts = np.cumsum(row["inserts"])
+    reported, empirical = means.get(row["sampleId"], (None, None))
     middle = int(np.searchsorted(inserts, inserts[-1] / 2)) if inserts[-1] else None
     return {
         "sampleId": row["sampleId"],
@@ -77,4 +88,6 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
         "medianInsertBp": None if middle is None else INSERT_BIN_BP * middle + INSERT_BIN_BP // 2,
         "errorRate": error,
         "contamination": contamination,
+        "reportedQuality": reported,
+        "empiricalQuality": empirical,
     }

@@ -71,9 +71,21 @@ READ_QUALITY = Table(
             "estimated share of somebody else's reads, by reference bases at homozygous alternate sites; null below 20 of these",
             nullable=True,
         ),
+        Column(
+            "reportedQuality",
+            "double",
+            "Phred of the mean chance of an error that base qualities state; null unless recalibrated",
+            nullable=True,
+        ),
+        Column(
+            "empiricalQuality",
+            "double",
+            "the same as mismatches show it, by which bases were recalibrated; null unless recalibrated",
+            nullable=True,
+        ),
         RUN_ID,
     ),
-    version=3,
+    version=4,
     stage="ingest-reads",
     parts="batch",
 )

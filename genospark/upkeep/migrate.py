@@ -128,6 +128,11 @@ def _without_figures(rows: DataFrame) -> DataFrame:
     return doubles.withColumn("medianInsertBp", f.lit(None).cast("int"))
 
 
+def _without_recalibration(rows: DataFrame) -> DataFrame:
+    """Version 3 took base qualities as they are."""
+    return rows.withColumns({name: f.lit(None).cast("double") for name in ("reportedQuality", "empiricalQuality")})
+
+
 def _by_hudson(rows: DataFrame) -> DataFrame:
     """Version 1 knew one estimator."""
     return rows.withColumn("method", f.lit("hudson"))
@@ -143,6 +148,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("populationFst", 1): _by_hudson,
     ("variantCalls", 1): _without_likelihoods,
     ("readQuality", 2): _without_figures,
+    ("readQuality", 3): _without_recalibration,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -67,9 +67,11 @@ def test_every_older_version_has_a_way_or_is_made_anew() -> None:
     }
 
 
-@pytest.mark.parametrize(("version", "part"), [(1, "readQuality"), (2, "readQuality/main")])
+@pytest.mark.parametrize(("version", "part"), [(1, "readQuality"), (2, "readQuality/main"), (3, "readQuality/main")])
 def test_read_quality(spark: SparkSession, tmp_path: Path, version: int, part: str) -> None:
-    shares = {"referenceShare": 0.9}
+    shares: dict[str, object] = {"referenceShare": 0.9}
+    if version == 3:
+        shares |= {"duplicateShare": 0.1, "medianInsertBp": 300, "errorRate": 0.01, "contamination": None}
     write_old(spark, tmp_path, version, part, {**QUALITY, **shares})
     with pytest.raises(TableError, match=f"version {version} of the table; this program has version") as caught:
         Warehouse(spark, str(tmp_path)).read("readQuality")
