@@ -6,8 +6,6 @@ import tempfile
 from contextlib import ExitStack
 from typing import Any
 
-from pydantic import Field
-
 from genospark.core.config import Settings
 from genospark.core.paths import absolute, is_url
 from genospark.core.pseudonyms import new_key
@@ -23,15 +21,17 @@ class CallConfig(Settings):
 
     Attributes:
         reads: BAM or CRAM files, sorted and indexed, one person each; paths or globs.
+        samples: Sheet of people and their files, beside ``reads`` or in their place: columns sampleId and path.
         reference: FASTA file that they were aligned to, with its index.
-        out: VCF of all people, ``.vcf.gz``; people are called as in the files.
+        out: VCF of all people, ``.vcf.gz``; people are called as in the sheet, or as in the files.
         gvcf: Folder to write a gVCF a person into; none where not given.
         regions: BED file of the regions to look at; everything where not given.
         bundle: Folder of a bundle; the one that comes with the package by default.
         warehouse: Folder of the tables, which are kept there; where not given, they are thrown away once the VCF is written.
     """
 
-    reads: list[str] = Field(min_length=1)
+    reads: list[str] = []
+    samples: str | None = None
     reference: str
     out: str = "calls.vcf.gz"
     gvcf: str | None = None
@@ -46,11 +46,14 @@ def call(config: CallConfig) -> None:
     Raises:
         GenosparkError: An input was refused; nothing is written then.
     """
+    reads = [*config.reads, *([f"samples={config.samples}"] if config.samples else [])]
+    if not reads:
+        raise ConfigError("no reads are given", "name their files with --reads, or a sheet of them with --samples")
     out = absolute(config.out)
     if not out.name.endswith(".vcf.gz"):
         raise ConfigError(f"{config.out}: not the name of a bgzipped VCF", "give --out a name that ends with .vcf.gz")
     with ExitStack() as stack:
-        ingest: dict[str, Any] = {"inputs": config.reads, "reference": config.reference, "regions": config.regions}
+        ingest: dict[str, Any] = {"inputs": reads, "reference": config.reference, "regions": config.regions}
         warehouse = config.warehouse
         if warehouse is None:
             if not is_url(str(out)):

@@ -62,9 +62,8 @@ def parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help=_KEY, description=_KEY)
     key.add_argument("file", type=Path, metavar="FILE", help="file to write; keep it where tables are not, and never lose it")
     call = commands.add_parser("call", help=_CALL, description=_CALL)
-    call.add_argument(
-        "--reads", action="append", required=True, metavar="FILE", help="BAM or CRAM file, one person each; repeatable, globs"
-    )
+    call.add_argument("--reads", action="append", metavar="FILE", help="BAM or CRAM file, one person each; repeatable, globs")
+    call.add_argument("--samples", metavar="TABLE", help="people and their files: columns sampleId and path, tabs or commas")
     call.add_argument("--reference", required=True, metavar="FASTA", help="what they were aligned to, with its .fai")
     call.add_argument("--out", metavar="VCF", help="file to write (calls.vcf.gz)")
     call.add_argument("--gvcf", metavar="DIR", help="folder to write a gVCF a person into")

@@ -100,7 +100,7 @@ STAGES = {
             "aligned reads -> readWindows, readQuality, referenceContigs",
             "genospark.ingest.alignments:ingest_reads",
             "IngestReadsConfig",
-            f"BAM file{_FILES}",
+            f"[ROLE=]FILE with ROLE reads (BAM or CRAM, where none is given) or samples (a sheet of people and files){_FILES}",
             options=_BATCH,
         ),
         Stage("qc variants", "variants -> variantQuality", "genospark.quality.variants:qc_variants", "QcVariantsConfig"),

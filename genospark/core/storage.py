@@ -19,9 +19,9 @@ from pyspark.sql.types import StructType
 
 from genospark.core import delta, ledger, paths, small_tables, stores
 from genospark.core.columns import conform, spark_schema
-from genospark.core.environment import command
 from genospark.core.landing import Landing
 from genospark.core.session import prepare
+from genospark.core.versions import check_version
 from genospark.errors import TableError
 from genospark.schema import TABLES, Table, table
 
@@ -151,10 +151,8 @@ class Warehouse:
 
     def _check_versions(self, parts: list[str]) -> None:
         for part in parts:
-            found = ledger.schema_version(self._stands(part), self._committed[part]["version"])
-            if found != table(part).version:
-                problem = f"{self._stands(part)}: version {found} of the table; this program has version {table(part).version}"
-                raise TableError(problem, f"run `{command()} migrate --warehouse {self.path}`")
+            place = self._stands(part)
+            check_version(table(part), place, ledger.schema_version(place, self._committed[part]["version"]), self.path)
 
     def read_as_is(self, part: str) -> DataFrame:
         """The committed rows of a table or part, whichever version of the dictionary wrote them."""

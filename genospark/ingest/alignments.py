@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,16 @@ from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 
 from genospark.core.config import expand
+from genospark.core.paths import place
 from genospark.core.pileup import WINDOW_BP
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, InputError
+from genospark.ingest.base_quality import STRETCH_BP, BaseQuality, fit_qualities
 from genospark.ingest.batches import BatchConfig, write_batch
 from genospark.ingest.people import People, run_about_people
+from genospark.ingest.read_files import read_headers
 from genospark.ingest.read_quality import read_quality
 from genospark.ingest.reads import (
     AlignmentHeader,
@@ -29,11 +32,12 @@ from genospark.ingest.reads import (
     check_reference,
     pile_up,
     plan_regions,
-    read_alignment_header,
     windows,
 )
 from genospark.ingest.reads.fasta_index import check_fasta_index
 from genospark.ingest.reads.index_check import check_index
+from genospark.ingest.reads.known_sites import KnownSites
+from genospark.ingest.reads.recalibration import Recalibration
 from genospark.ingest.reads.reference import reference_contigs
 from genospark.ingest.selection import read_bed
 
@@ -52,11 +56,16 @@ class IngestReadsConfig(BatchConfig):
     """Settings of ``ingest-reads``.
 
     Attributes:
-        inputs: BAM or CRAM files, sorted and indexed, one person each; paths or globs.
+        inputs: BAM or CRAM files, sorted and indexed, one person each; paths or globs. ``samples=path`` for a sheet of files and their
+            people: columns sampleId and path.
         reference: FASTA file that they were aligned to, with its index.
         regions: BED file of the regions to look at, widened to whole windows; everything where not given.
         region_bp: Positions that one Spark task looks at.
         filters: Which reads and bases count.
+        recalibrate: Give bases the qualities that mismatches bear out, by their reported quality, cycle and context.
+        recalibrate_bp: Positions of a person, spread over the regions, that this is fitted on.
+        known_sites: Bgzipped and indexed VCF of sites that vary, which say nothing of qualities; positions where reads agree on another
+            base are left out anyway.
         reference_build: Name of the genome build, kept in ``runs``.
     """
 
@@ -64,10 +73,13 @@ class IngestReadsConfig(BatchConfig):
     regions: str | None = None
     region_bp: int = Field(100_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
     filters: ReadFilters = ReadFilters()
+    recalibrate: bool = False
+    recalibrate_bp: int = Field(2_000_000, ge=STRETCH_BP)
+    known_sites: str | None = None
     reference_build: str | None = None
 
     def identity(self) -> dict[str, object]:
-        return {name: value for name, value in super().identity().items() if name not in ("reference", "regions")}
+        return {name: value for name, value in super().identity().items() if name not in ("reference", "regions", "known_sites")}
 
 
 def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
@@ -77,57 +89,83 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
         The run's id.
 
     Raises:
-        ConfigError: No reference is given.
-        InputError: A file is missing, damaged, or does not fit the reference; or two files are of one person.
+        ConfigError: No reference, or no file of reads is given.
+        InputError: A file is missing, damaged, of nobody, or does not fit the reference; or two files are of one person.
     """
-    files = expand(config.inputs)
     if config.reference is None:
         raise ConfigError("no reference is given", "name the FASTA file with --set reference=PATH")
     reference = expand([config.reference])[0]
     bed = expand([config.regions]) if config.regions else []
+    sites = _known_sites(config, reference)
     people = People(config)
-    headers = [read_alignment_header(path) for path in files]
-    seen: dict[str, str] = {}
+    headers, sheets = read_headers(config.inputs)
     check_fasta_index(reference)
     for header in headers:
         check_reference(header, reference)
         check_index(header)
-        if header.sample_id in seen:
-            raise InputError(f"{header.path}: reads of the same person as {seen[header.sample_id]}", "merge them (`samtools merge`)")
-        seen[header.sample_id] = header.path
-    named = people.named(seen)
-    # Files of one person each are often called by the person.
-    shown = {header.path: _renamed(header.path, header.sample_id, name) for header, name in zip(headers, named, strict=True)}
-    headers = [replace(header, sample_id=name) for header, name in zip(headers, named, strict=True)]
+    seen: dict[str, str] = {}
+    shown = {str(sheet): str(sheet) for sheet in sheets}
+    for index, (header, name) in enumerate(zip(headers, people.named(header.sample_id for header in headers), strict=True)):
+        if name in seen:
+            raise InputError(f"{header.path}: reads of the same person as {seen[name]}", "merge them (`samtools merge`)")
+        seen[name] = header.path
+        # Files of one person each are often called by the person.
+        shown[header.path] = _renamed(header.path, {header.sample_id, *header.samples}, name)
+        headers[index] = replace(header, sample_id=name)
     intervals = read_bed(bed[0]) if bed else None
     if intervals == []:
         raise InputError(f"{bed[0]}: names no region", "write BED: contig, 0-based start, exclusive end; or give no regions, for all of it")
     regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
     warehouse = Warehouse(spark, config.warehouse)
-    read = {"reads": files, "reference": [reference], "regions": bed}
+    read = {
+        "reads": [place(header.path) for header in headers],
+        "samples": sheets,
+        "reference": [reference],
+        "regions": bed,
+        "sites": sites,
+    }
 
     def work(run: Run) -> None:
         run.shown = shown
-        _ingest(run, config, reference, regions, headers)
+        _ingest(run, config, reference, regions, headers, KnownSites(str(sites[0])) if sites else None)
 
     return run_about_people("ingest-reads", config, warehouse, people, work, read)
 
 
-def _renamed(path: str, sample_id: str, name: str) -> str:
-    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(sample_id)}(?![A-Za-z0-9])", name, path)
+def _renamed(path: str, ids: set[str], name: str) -> str:
+    called = "|".join(re.escape(one) for one in sorted(ids, key=len, reverse=True))
+    return re.sub(rf"(?<![A-Za-z0-9])({called})(?![A-Za-z0-9])", name, path)
 
 
-def _ingest(run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader]) -> None:
+def _known_sites(config: IngestReadsConfig, reference: Path) -> list[Path]:
+    if config.known_sites is None:
+        return []
+    if not config.recalibrate:
+        raise ConfigError("known_sites are given, and recalibrate is not", "add --set recalibrate=true, or leave known_sites out")
+    (path, *others) = expand([config.known_sites])
+    if others:
+        raise ConfigError(f"known_sites: {config.known_sites} names {1 + len(others)} files", "put all sites into one (`bcftools concat`)")
+    KnownSites(str(path)).check(reference_contigs(reference))
+    return [path]
+
+
+def _ingest(
+    run: Run, config: IngestReadsConfig, reference: Path, regions: list[Region], headers: list[AlignmentHeader], known: KnownSites | None
+) -> None:
     spark = run.warehouse.spark
     contigs = [(name, index, length) for index, (name, length) in enumerate(reference_contigs(reference).items())]
     _check_same_reference(run.warehouse, config.batch, contigs)
-    rows = pile(spark, regions, str(reference), config.filters)
+    qualities: dict[str, BaseQuality] = {}
+    if config.recalibrate:
+        with step(f"ingest-reads: base qualities of {len(headers)} file(s)"):
+            qualities = fit_qualities(spark, regions, str(reference), config.filters, config.recalibrate_bp, known)
+    rows = pile(spark, regions, str(reference), config.filters, qualities)
     # Written once and never kept: windows are the bulk of the data.
     with step(f"ingest-reads: {len(headers)} file(s), {len(regions)} region(s)"):
         write_batch(run, "readWindows", rows, config, ["sampleId", "contigName", "start"])
     written = run.outputs[-1]
     run.note(people=len(headers), windows=written.rows)
-    write_batch(run, "readQuality", read_quality(run.warehouse.written(written)), config, ["sampleId"])
+    write_batch(run, "readQuality", read_quality(run.warehouse.written(written), qualities), config, ["sampleId"])
     _check_bases(run, reference, headers)
     run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
 
@@ -151,20 +189,24 @@ def _check_bases(run: Run, reference: Path, headers: list[AlignmentHeader]) -> N
         )
 
 
-def pile(spark: SparkSession, regions: list[Region], reference: str, filters: ReadFilters) -> DataFrame:
+def pile(
+    spark: SparkSession, regions: list[Region], reference: str, filters: ReadFilters, qualities: Mapping[str, BaseQuality] | None = None
+) -> DataFrame:
     """The windows of all regions, one Spark task a region."""
+    fitted = qualities or {}
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for index in batch.column("id").to_pylist():
-                yield rows_of(regions[index], reference, filters)
+                found = fitted.get(regions[index].sample_id)
+                yield rows_of(regions[index], reference, filters, found.recalibration if found else None)
 
     return spark.range(0, len(regions), 1, numPartitions=len(regions)).mapInArrow(work, _ROWS)
 
 
-def rows_of(region: Region, reference: str, filters: ReadFilters) -> pa.RecordBatch:
+def rows_of(region: Region, reference: str, filters: ReadFilters, recalibration: Recalibration | None = None) -> pa.RecordBatch:
     """The windows of a region, and in the first of them what became of its reads."""
-    found = pile_up(region, reference, filters)
+    found = pile_up(region, reference, filters, recalibration)
     tensors = windows(found)
     starts = range(region.start, region.end, WINDOW_BP)
     indels: list[list[tuple[int, int, str, str]]] = [[] for _ in starts]

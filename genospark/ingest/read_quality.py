@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from genospark.core.profile import BY_CLASS, CLASSES, OVERALL, of_sums
+from genospark.ingest.base_quality import BaseQuality
 from genospark.ingest.reads import DROP_REASONS
 from genospark.ingest.reads.quality import INSERT_BIN_BP, MIN_SITES
 from genospark.schema import table
@@ -30,6 +31,8 @@ _FIGURES = pa.schema(
         ("errorRate", pa.float64()),
         ("contamination", pa.float64()),
         ("errorProfile", pa.binary()),
+        ("reportedQuality", pa.float64()),
+        ("empiricalQuality", pa.float64()),
     ]
 )
 
@@ -37,8 +40,13 @@ _FIGURES = pa.schema(
 _BASE_SUMS = ("plainBases", "plainErrors", "alternateSites", "alternateBases", "alternateReference")
 
 
-def read_quality(rows: DataFrame) -> DataFrame:
-    """Rows of ``readQuality`` from the sums that each region's first window has in ``regionQuality``."""
+def read_quality(rows: DataFrame, qualities: Mapping[str, BaseQuality]) -> DataFrame:
+    """Rows of ``readQuality`` from the sums that each region's first window has in ``regionQuality``.
+
+    Args:
+        rows: Windows of all people.
+        qualities: What recalibration has found; nobody where it was not asked for.
+    """
     regions, names = rows.where("regionQuality is not null").select("sampleId", "regionQuality"), ["sampleId", "regionQuality"]
     columns = ", ".join(f"{column.name} {column.type}" for column in table("readQuality").columns if column.name != "runId")
 
@@ -47,8 +55,10 @@ def read_quality(rows: DataFrame) -> DataFrame:
         texts = [json.dumps(sums, default=np.ndarray.tolist) for sums in found.values()]
         yield pa.RecordBatch.from_arrays([pa.array(found, pa.string()), pa.array(texts, pa.string())], names)
 
+    means = {person: (found.reported, found.empirical) for person, found in qualities.items()}
+
     def figures(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield pa.RecordBatch.from_pylist([_figures(name, sums) for name, sums in _added(batches).items()], _FIGURES)
+        yield pa.RecordBatch.from_pylist([_figures(name, sums, means) for name, sums in _added(batches).items()], _FIGURES)
 
     # Each partition adds its own regions up: few rows are left to be brought together.
     return regions.mapInArrow(parts, regions.schema).repartition("sampleId").mapInArrow(figures, columns)
@@ -68,7 +78,7 @@ def _added(batches: Iterable[pa.RecordBatch]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _figures(name: str, row: dict[str, Any]) -> dict[str, Any]:
+def _figures(name: str, row: dict[str, Any], means: Mapping[str, tuple[float | None, float | None]]) -> dict[str, Any]:
     reads = Counter(row["reads"])
     seen = reads.pop("seen", 0)
     # A sample without any reads has no sums of bases.
@@ -80,6 +90,7 @@ def _figures(name: str, row: dict[str, Any]) -> dict[str, Any]:
         # of constant size (shares of f with density 1/f, of homozygous people f^2): 1 - E[f] = 1/3. Errors show it in one case of three.
         contamination = min(1.0, max(0.0, 3 * row["alternateReference"] / row["alternateBases"] - error))
     inserts = np.cumsum(row["inserts"])
+    reported, empirical = means.get(name, (None, None))
     middle = int(np.searchsorted(inserts, inserts[-1] / 2)) if inserts[-1] else None
     return {
         "sampleId": name,
@@ -94,4 +105,6 @@ def _figures(name: str, row: dict[str, Any]) -> dict[str, Any]:
         "errorRate": error,
         "contamination": contamination,
         "errorProfile": of_sums(row).tobytes(),
+        "reportedQuality": reported,
+        "empiricalQuality": empirical,
     }

@@ -23,7 +23,8 @@ class Column:
 class Table:
     """One table: its grain (what a row is), key, partition columns, schema version and the stage that writes it.
 
-    `parts` says what each part is of that is stored and replaced alone: a task, or a batch of input files.
+    `parts` says what each part is of that is stored and replaced alone: a task, or a batch of input files. `since` is the oldest version
+    whose rows ``migrate`` can make those of today of; what is older its stage has to make anew.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     version: int = 1
     stage: str = ""
     parts: str = ""
+    since: int = 1
 
     @property
     def ddl(self) -> str:

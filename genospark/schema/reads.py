@@ -43,6 +43,7 @@ READ_WINDOWS = Table(
     version=3,
     stage="ingest-reads",
     parts="batch",
+    since=3,
 )
 
 READ_QUALITY = Table(
@@ -76,6 +77,18 @@ READ_QUALITY = Table(
             "float32: how often its reads err where no variant shows, by kind of error; `core/profile.py` names them",
             nullable=True,
         ),
+        Column(
+            "reportedQuality",
+            "double",
+            "Phred of the mean chance of an error that base qualities state; null unless recalibrated",
+            nullable=True,
+        ),
+        Column(
+            "empiricalQuality",
+            "double",
+            "the same as mismatches show it, by which bases were recalibrated; null unless recalibrated",
+            nullable=True,
+        ),
         RUN_ID,
     ),
     version=4,
@@ -100,6 +113,7 @@ VARIANT_EXAMPLES = Table(
     partitions=("split",),
     version=3,
     stage="build-features variants",
+    since=2,
 )
 
 VARIANT_CALLS = Table(

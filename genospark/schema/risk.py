@@ -70,6 +70,7 @@ TARGETS = Table(
         RUN_ID,
     ),
     version=2,
+    since=2,
     stage="build-features risk",
 )
 
@@ -97,6 +98,7 @@ EXAMPLES = Table(
         RUN_ID,
     ),
     version=2,
+    since=2,
     partitions=("split",),
     stage="build-features risk",
 )
@@ -133,5 +135,6 @@ RISK_SCORES = Table(
         RUN_ID,
     ),
     version=2,
+    since=2,
     stage="score risk",
 )

@@ -12,6 +12,7 @@ from pyspark.sql import functions as f
 
 from genospark.core.paths import local_folder
 from genospark.core.pileup import WINDOW_BP
+from genospark.errors import InputError
 from genospark.scoring.calls import ANY_ALLELE
 from genospark.scoring.vcf import FORMAT, header, publish, sample_column
 
@@ -22,6 +23,24 @@ _DECLARED = (
 )
 # Windows that are one piece of text.
 _PIECE = 100 * WINDOW_BP
+
+
+def check_names(folder: Path, people: list[str], shown: Mapping[str, str]) -> None:
+    """Checks that each sample gets a file of its own; as of ``write_gvcfs``.
+
+    Raises:
+        InputError: Two would be written into one file.
+    """
+    if len({_file_name(shown.get(person, person)) for person in people}) < len(people):
+        raise InputError(
+            f"{folder}: two people's gVCF would have the same name: what separates folders in an id becomes _ there",
+            "give them other ids in a sample sheet of reads, or leave the crosswalk out",
+        )
+
+
+def _file_name(called: str) -> str:
+    # What separates folders is no part of a name.
+    return f"{called.replace('/', '_')}.g.vcf.gz"
 
 
 def write_gvcfs(
@@ -52,8 +71,7 @@ def write_gvcfs(
         row = next(ordered, None)
         for person in sorted(people):
             called = (shown or {}).get(person, person)
-            # What separates folders is no part of a name.
-            name = f"{called.replace('/', '_')}.g.vcf.gz"
+            name = _file_name(called)
             scratch = here / f".{name}.partial.gz"
             with pysam.BGZFile(str(scratch), "wb") as out:
                 out.write(header([called], contigs, version, _DECLARED).encode())

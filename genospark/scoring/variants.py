@@ -19,7 +19,7 @@ from genospark.core.storage import Warehouse
 from genospark.features.windows import with_profiles
 from genospark.models.bundle import Bundle
 from genospark.scoring.calls import ANY_ALLELE, CALLS, caller
-from genospark.scoring.gvcf import write_gvcfs
+from genospark.scoring.gvcf import check_names, write_gvcfs
 from genospark.scoring.vcf import write_vcf
 from genospark.tasks.bundles import chosen
 from genospark.tasks.predict import predicted
@@ -80,6 +80,10 @@ def _score(run: Run, config: ScoreVariantsConfig, bundle: Bundle, target: Path, 
     least = {"min_depth": config.min_depth, "min_quality": config.min_quality}
     settings = json.dumps({"contigs": contigs, **least, "blocks": folder is not None})
     windows = with_profiles(warehouse)
+    people = sorted(row[0] for row in windows.select("sampleId").distinct().collect())
+    shown = crosswalk.read(config.crosswalk) if config.crosswalk else {}
+    if folder is not None:
+        check_names(folder, people, shown)
     rows = predicted(windows, bundle, caller(settings), CALLS)
     if folder is not None:
         # Blocks go to files alone; nothing is computed twice.
@@ -95,8 +99,6 @@ def _score(run: Run, config: ScoreVariantsConfig, bundle: Bundle, target: Path, 
         "coalesce(sum(if(size(alternateAlleles) = 0, end - start, 0)), 0) as positions_without_a_call",
     ).collect()[0]
     run.note(model=model.default, **counts.asDict())
-    people = sorted(row[0] for row in windows.select("sampleId").distinct().collect())
-    shown = crosswalk.read(config.crosswalk) if config.crosswalk else {}
     with step(f"{run.stage}: VCF of {len(people)} people"):
         sites = write_vcf(target, written, people, contigs, bundle.version, shown)
     run.note(vcf_sites=sites)

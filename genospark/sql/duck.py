@@ -7,6 +7,7 @@ import json
 import duckdb
 
 from genospark.core import crosswalk, ledger, paths
+from genospark.core.versions import check_version
 from genospark.errors import ConfigError, TableError
 from genospark.schema import TABLES, Table
 from genospark.sql.printed import SHOWN_ROWS, print_csv, show_first
@@ -72,10 +73,9 @@ def connect(warehouse: str) -> duckdb.DuckDBPyConnection:
     places = [("runs", None), *((part, run["version"]) for part, run in committed.items())]
     parts: dict[str, list[str]] = {}
     for part, version in places:
-        if (found := ledger.schema_version(book.location(part), version)) != TABLES[part.partition("/")[0]].version:
-            raise TableError(f"{book.location(part)}: version {found} of the table, made by another release", "run `genospark migrate`")
         # A part of a table, such as one task's metrics, is a table of its own on disk.
         name = part.partition("/")[0]
+        check_version(TABLES[name], book.location(part), ledger.schema_version(book.location(part), version), book.path)
         parts.setdefault(name, []).append(_select(TABLES[name], book.location(part), version))
     for name, selects in parts.items():
         connection.execute(f'CREATE VIEW "{name}" AS {" UNION ALL ".join(selects)}')

@@ -14,11 +14,12 @@ from genospark.core.config import StageConfig
 from genospark.core.progress import log
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
+from genospark.core.versions import again, check_version
 from genospark.errors import TableError
 from genospark.ingest.batches import BatchConfig
 from genospark.ingest.blocks import TALLY_SUMS, Wide, with_blocks
 from genospark.quality.measured import SUMMARIES
-from genospark.schema import table
+from genospark.schema import TABLES, table
 
 # What tables in parts for each batch were before they were in parts.
 FIRST_BATCH = BatchConfig.model_fields["batch"].default
@@ -35,19 +36,28 @@ def migrate(config: MigrateConfig, spark: SparkSession) -> str:
         The run's id; nothing where every table is of the present version.
 
     Raises:
-        TableError: There is no way from a table's version to the present one.
+        TableError: Rows of some tables cannot be made of what they held (the others are migrated), or a newer release wrote them.
     """
     warehouse = Warehouse(spark, config.warehouse)
-    older = {
-        part: version
-        for part, run in warehouse.committed().items()
-        if (version := ledger.schema_version(warehouse.location(part), run["version"])) != table(part).version
-    }
+    found = {part: ledger.schema_version(warehouse.location(part), run["version"]) for part, run in warehouse.committed().items()}
+    for part, version in found.items():
+        if version > table(part).version:
+            check_version(table(part), warehouse.location(part), version, warehouse.path)
+    older = {part: version for part, version in found.items() if table(part).since <= version < table(part).version}
+    stuck = [name for name in TABLES if any(table(part).name == name and found[part] < TABLES[name].since for part in found)]
+    run_id = ""
+    if older:
+        facts = {part: f"{version} to {table(part).version}" for part, version in older.items()}
+        run_id = run_stage("migrate", config, warehouse, lambda run: _migrate(run, older), facts=facts, alone=True)
+    if stuck:
+        names = ", ".join(f"`{name}`" for name in stuck)
+        problem = (
+            f"{warehouse.path}: rows of today cannot be made of what an older release wrote into {names}; the other tables are up to date"
+        )
+        raise TableError(problem, again([TABLES[name] for name in stuck]))
     if not older:
         log.info("migrate: every table is of the present version")
-        return ""
-    facts = {part: f"{version} to {table(part).version}" for part, version in older.items()}
-    return run_stage("migrate", config, warehouse, lambda run: _migrate(run, older), facts=facts, alone=True)
+    return run_id
 
 
 def _migrate(run: Run, older: dict[str, int]) -> None:
@@ -55,8 +65,6 @@ def _migrate(run: Run, older: dict[str, int]) -> None:
         entry = table(part)
         rows = run.warehouse.read_as_is(part).drop("runId")
         for step in range(version, entry.version):
-            if (entry.name, step) not in MIGRATIONS:
-                raise TableError(f"`{part}`: no way from version {step} to {entry.version}", f"run `{entry.stage}` again")
             rows = MIGRATIONS[entry.name, step](rows)
         target = f"{entry.name}/{FIRST_BATCH}" if entry.parts == "batch" and "/" not in part else part
         run.write(target, rows)
@@ -120,9 +128,10 @@ def _without_figures(rows: DataFrame) -> DataFrame:
     return doubles.withColumn("medianInsertBp", f.lit(None).cast("int"))
 
 
-def _without_profile(rows: DataFrame) -> DataFrame:
-    """Version 3 did not know how reads err; they count as of usual quality until `ingest-reads` runs again."""
-    return rows.withColumn("errorProfile", f.lit(None).cast("binary"))
+def _without_errors(rows: DataFrame) -> DataFrame:
+    """Version 3 took base qualities as they are, and did not know how reads err: they count as of usual quality."""
+    doubles = rows.withColumns({name: f.lit(None).cast("double") for name in ("reportedQuality", "empiricalQuality")})
+    return doubles.withColumn("errorProfile", f.lit(None).cast("binary"))
 
 
 def _by_hudson(rows: DataFrame) -> DataFrame:
@@ -140,7 +149,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("populationFst", 1): _by_hudson,
     ("variantCalls", 1): _without_likelihoods,
     ("readQuality", 2): _without_figures,
-    ("readQuality", 3): _without_profile,
-    **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readWindows", "readQuality")},
+    ("readQuality", 3): _without_errors,
+    **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -65,10 +65,8 @@ class Tiles:
 def tile_bases(records: Records, runs: Runs) -> Tiles:
     """Gather the bases and qualities of runs."""
     length = runs.end - runs.start
-    count = -(-length // TILE)
-    before = np.cumsum(count) - count
-    run = np.repeat(np.arange(len(length)), count)
-    within = TILE * (np.arange(len(run)) - before[run])
+    run, within = cut(length, TILE)
+    first = np.searchsorted(run, np.arange(len(length))) * TILE
     read, query = runs.read[run], runs.query[run] + within
 
     codes, qualities = read_rows(records, read, query, TILE)
@@ -78,18 +76,25 @@ def tile_bases(records: Records, runs: Runs) -> Tiles:
     left = length[run] - within
     short = np.flatnonzero(left < TILE)
     qualities[short] = np.where(np.arange(TILE) < left[short, None], qualities[short], np.uint8(IGNORED))
-    return Tiles(read, runs.start[run] + within, codes, np.ascontiguousarray(qualities), before * TILE)
+    return Tiles(read, runs.start[run] + within, codes, np.ascontiguousarray(qualities), first)
+
+
+def cut(length: Ints, width: int) -> tuple[Ints, Ints]:
+    """Items of some lengths cut into rows: (rows,) number of the item, and where in it the row begins."""
+    count = -(-length // width)
+    item = np.repeat(np.arange(len(length)), count)
+    return item, width * (np.arange(len(item)) - (np.cumsum(count) - count)[item])
 
 
 def read_rows(records: Records, read: Ints, query: Ints, width: int) -> tuple[Codes, npt.NDArray[np.uint8]]:
     """(rows, width) codes and qualities of the bases of reads from base ``query`` on; beyond the end of a read anything."""
-    qualities = _rows(records.buffer, width)[records.qualities[read] + query]
+    qualities = bytes_from(records.buffer, width)[records.qualities[read] + query]
     half = 2 * records.bases[read] + query
-    both = _PAIRS[_rows(records.buffer, width // 2 + 1)[half >> 1]].view(np.uint8)
+    both = _PAIRS[bytes_from(records.buffer, width // 2 + 1)[half >> 1]].view(np.uint8)
     return np.where((half & 1 != 0)[:, None], both[:, 1 : width + 1], both[:, :width]), qualities
 
 
-def _rows(buffer: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
+def bytes_from(buffer: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
     """(bytes, width) the ``width`` bytes from each byte on, without a copy."""
     assert width <= PAD
     return np.ndarray((len(buffer) - width + 1, width), np.uint8, buffer, strides=(1, 1))

@@ -26,10 +26,11 @@ class AlignmentHeader:
 
     Attributes:
         path: File.
-        sample_id: The one sample (SM) of all read groups.
+        sample_id: The person: of a sample sheet, or the one sample (SM) of all read groups.
         contigs: Length of each contig in base pairs, in the order of the file.
         first_read: Virtual offset of the first record; 0 in a CRAM.
         is_cram: Whether the file is a CRAM.
+        samples: Samples of the read groups.
     """
 
     path: str
@@ -37,14 +38,19 @@ class AlignmentHeader:
     contigs: dict[str, int]
     first_read: int
     is_cram: bool = False
+    samples: tuple[str, ...] = ()
 
 
-def read_alignment_header(path: str | Path) -> AlignmentHeader:
+def read_alignment_header(path: str | Path, sample_id: str | None = None) -> AlignmentHeader:
     """Read and check the header of a BAM or CRAM.
+
+    Args:
+        path: File.
+        sample_id: The person, whatever the read groups say; where not given, they have to name one.
 
     Raises:
         InputError: The file is absent, neither of these, truncated, not sorted by coordinate, without an index, or of no or several
-            samples.
+            samples and nobody says whose it is.
     """
     path = str(path)
     head = _head(path)
@@ -64,12 +70,13 @@ def read_alignment_header(path: str | Path) -> AlignmentHeader:
             f"{path}: the reads are not sorted by coordinate (the header says SO:{order})",
             "sort and index the file: `samtools sort -o sorted.bam FILE`, then `samtools index sorted.bam`",
         )
-    sample_id = _sample_id(path, lines)
+    samples = _samples(lines)
+    sample_id = sample_id or _only(path, samples)
     if cram.is_cram(head):
         cram.check_cram_index(path, len(contigs))
     else:
         find_index(path)
-    return AlignmentHeader(path, sample_id, contigs, first_read, cram.is_cram(head))
+    return AlignmentHeader(path, sample_id, contigs, first_read, cram.is_cram(head), samples)
 
 
 def bam_start(path: str) -> int:
@@ -156,17 +163,21 @@ def _parse(data: bytearray, path: str) -> tuple[str, dict[str, int], int]:
     return bytes(data[8 : 8 + text_bytes]).rstrip(b"\0").decode(errors="replace"), contigs, at
 
 
-def _sample_id(path: str, lines: list[list[str]]) -> str:
+def _samples(lines: list[list[str]]) -> tuple[str, ...]:
     groups = [line for line in lines if line[0] == "@RG"]
-    samples = sorted({field[3:] for line in groups for field in line if field.startswith("SM:")} - {""})
+    return tuple(sorted({field[3:] for line in groups for field in line if field.startswith("SM:")} - {""}))
+
+
+def _only(path: str, samples: tuple[str, ...]) -> str:
     if not samples:
         raise InputError(
             f"{path}: no read group (@RG) names a sample (SM)",
-            "name it: `samtools addreplacerg -r ID:1 -r SM:NAME -o new.bam FILE`, then `samtools index new.bam`",
+            "say whose reads they are in a sample sheet, or in the file: `samtools addreplacerg -r ID:1 -r SM:NAME -o new.bam FILE`, "
+            "then `samtools index new.bam`",
         )
     if len(samples) > 1:
         raise InputError(
             f"{path}: reads of {len(samples)} samples",
-            "give one file a person: `samtools split` makes one for each read group",
+            "give one file a person: `samtools split` makes one for each read group; where all are of one person, say so in a sample sheet",
         )
     return samples[0]

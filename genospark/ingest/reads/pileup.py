@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,19 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from genospark.core.pileup import CHANNELS, INDEX, UNKNOWN_BASE, WINDOW_BP
-from genospark.errors import InputError
 from genospark.ingest.reads import context, quality
 from genospark.ingest.reads.candidates import Candidates
 from genospark.ingest.reads.channels import to_bytes
 from genospark.ingest.reads.cigars import read_cigars
-from genospark.ingest.reads.cram import as_bam
 from genospark.ingest.reads.evidence import Batch, gather
 from genospark.ingest.reads.filters import CROWDED, CROWDED_LOW, DROP_REASONS, KEPT, LOW_MAPPING_QUALITY, ReadFilters, classify
-from genospark.ingest.reads.header import bam_start, read_alignment_header
-from genospark.ingest.reads.index import first_offset
 from genospark.ingest.reads.realign import MARGIN
+from genospark.ingest.reads.recalibration import Recalibration, recalibrate
 from genospark.ingest.reads.records import Records, RecordStream
 from genospark.ingest.reads.reference import Fasta, open_reference, reference_codes
+from genospark.ingest.reads.region_reads import header_of, open_reads
 from genospark.ingest.reads.regions import Region
 
 SLICE_BP = 1 << 16
@@ -64,7 +61,7 @@ class Pileup:
         return self.bases / len(self.tensor)
 
 
-def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = None) -> Pileup:
+def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = None, recalibration: Recalibration | None = None) -> Pileup:
     """Pile up the reads over each position of a region.
 
     What is found at a position does not depend on where the region begins and ends. Memory: the reads of a batch (2 MiB of
@@ -74,25 +71,17 @@ def pile_up(region: Region, fasta: str | Path, filters: ReadFilters | None = Non
         region: Region of an indexed BAM or CRAM that is sorted by coordinate.
         fasta: Reference the reads were aligned to, with a ``.fai`` index.
         filters: Which reads and bases count.
+        recalibration: Gives bases other qualities.
 
     Raises:
         InputError: The file, its index or the reference is damaged, absent, or does not fit the region.
     """
     filters = filters or ReadFilters()
-    header = read_alignment_header(region.path)
-    contigs = header.contigs
-    if region.contig_name not in contigs:
-        raise InputError(f"{region.path}: no contig {region.contig_name}", "plan regions from the header of this file")
-    contig = list(contigs).index(region.contig_name)
-    start, end = max(0, region.start - MARGIN), min(region.end, contigs[region.contig_name]) + MARGIN
-    with open_reference(fasta) as reference, ExitStack() as stack:
-        piler = _Piler(region, reference, filters, contigs[region.contig_name])
-        path, offset = region.path, None if header.is_cram else first_offset(region.path, contig, start)
-        if header.is_cram:
-            path = stack.enter_context(as_bam(region.path, str(fasta), region.contig_name, start, end))
-            offset = bam_start(path)
-        stream = None if offset is None else RecordStream(path, offset, contig, end)
-        return piler.run(stream)
+    header = header_of(region)
+    with open_reference(fasta) as reference:
+        piler = _Piler(region, reference, filters, header.contigs[region.contig_name], recalibration)
+        with open_reads(header, region, fasta, MARGIN) as stream:
+            return piler.run(stream)
 
 
 def windows(pileup: Pileup) -> npt.NDArray[np.uint8]:
@@ -101,9 +90,10 @@ def windows(pileup: Pileup) -> npt.NDArray[np.uint8]:
 
 
 class _Piler:
-    def __init__(self, region: Region, reference: Fasta, filters: ReadFilters, contig_bp: int) -> None:
+    def __init__(self, region: Region, reference: Fasta, filters: ReadFilters, contig_bp: int, recalibration: Recalibration | None) -> None:
         self.region, self.reference, self.filters = region, reference, filters
         self.end = min(region.end, contig_bp)
+        self.qualities = None if recalibration is None else recalibration.table()
         self.tensor = np.zeros((region.end - region.start, len(CHANNELS)), np.uint8)
         self.candidates: list[Candidates] = []
         around = (region.start - context.MARGIN, region.end + context.MARGIN)
@@ -140,6 +130,8 @@ class _Piler:
         done, carried, n_carried = self.region.start, b"", 0
         while not stream.finished:
             records = stream.read(carried)
+            if self.qualities is not None:
+                recalibrate(records, n_carried, self.qualities)
             pieces, end = read_cigars(records)
             state = classify(records, end, self.filters)
             self._count(records, state, n_carried)

@@ -47,6 +47,11 @@ def _reads(make: Callable[[Path], Path], reference: Callable[[Path], Path] = fas
     return lambda folder: ["ingest-reads", "--input", make(folder), "--set", f"reference={reference(folder)}"]
 
 
+def _sheet(text: str) -> Callable[[Path], list[object]]:
+    """A sheet beside a BAM."""
+    return lambda folder: ["ingest-reads", *_inputs([bam(folder), f"samples={write(folder, 's.tsv', text)}"]), *_reads(bam)(folder)[3:]]
+
+
 def _stale(suffix: str) -> Callable[[Path], Path]:
     """A BAM with the index of another one."""
 
@@ -436,6 +441,20 @@ READS = [
         "two files of a person",
         lambda f: ["ingest-reads", *_inputs([bam(f, "a.bam"), bam(f, "b.bam")]), "--set", f"reference={fasta(f)}"],
         "b.bam: reads of the same person as",
+    ),
+    Fault("reads (sample sheet)", "an empty file", _sheet(""), "s.tsv: is empty"),
+    Fault("reads (sample sheet)", "no column of paths", _sheet("sampleId\tfile\nAnn\ta.bam\n"), "s.tsv: line 1: no column path"),
+    Fault(
+        "reads (sample sheet)", "a file that is not there", _sheet("sampleId\tpath\nAnn\tb.bam\n"), "line 2: no such file: {folder}/b.bam"
+    ),
+    Fault(
+        "reads (sample sheet)",
+        "a person twice",
+        _sheet("sampleId\tpath\nAnn\ta.bam\nAnn\tb.bam\n"),
+        "s.tsv: line 3: the same sampleId as on an earlier line",
+    ),
+    Fault(
+        "reads (sample sheet)", "a file twice", _sheet("sampleId\tpath\nAnn\ta.bam\nBob\t./a.bam\n"), "line 3: the same file as on line 2"
     ),
     Fault("reads (CRAM)", "cut short", _reads(lambda f: cut(cram(f), 40)), "the block that ends a CRAM is absent"),
     Fault("reads (CRAM)", "no index", _reads(lambda f: cram(f, index=False)), "no index (a.cram.crai) beside it"),
