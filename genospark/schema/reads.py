@@ -113,7 +113,7 @@ VARIANT_EXAMPLES = Table(
     partitions=("split",),
     version=3,
     stage="build-features variants",
-    since=2,
+    since=3,
 )
 
 VARIANT_CALLS = Table(
