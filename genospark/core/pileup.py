@@ -101,11 +101,3 @@ def depth(pileup: Pileup) -> Counts:
     deleted = pileup[..., INDEX["deletion_forward"]].astype(np.int64) + pileup[..., INDEX["deletion_reverse"]]
     covering: Counts = base_counts(pileup).sum(axis=-1) + deleted
     return covering
-
-
-def differs(pileup: Pileup) -> npt.NDArray[np.bool_]:
-    """Whether any read differs from the reference at a position: [..., channels] -> [...]."""
-    counts = base_counts(pileup)
-    counts[pileup[..., 0, None] == np.arange(4)] = 0
-    shown: npt.NDArray[np.bool_] = counts.any(axis=-1) | (pileup[..., INDEX["indels"]] > 0)
-    return shown

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from genospark.core.calls import MISSING
-from genospark.core.pileup import BASES, WINDOW_BP, alternate_bases, differs, read
+from genospark.core.pileup import BASES, WINDOW_BP, alternate_bases, read
+from genospark.core.sites import evident
 
 UNKNOWN = -1
 # Copies of allele 1 and allele 2 -> genotype; what cannot be is not known.
@@ -16,34 +19,37 @@ _GENOTYPE[0, 0], _GENOTYPE[1, 0], _GENOTYPE[2, 0], _GENOTYPE[1, 1] = 0, 1, 2, 3
 _CODE = {base: code for code, base in enumerate(BASES)}
 
 
-def label(batch: pa.RecordBatch, quiet_share: float) -> dict[str, pa.Array]:
-    """Labels of a batch of windows.
+@dataclass(frozen=True)
+class Labels:
+    """Of windows.
+
+    Attributes:
+        snv, indel: Genotype of the best-supported bases and indels, -1 for not known, int8 [windows, 1000].
+        missed_snv, missed_indel: True genotypes that cannot be chosen, [windows].
+    """
+
+    snv: NDArray[np.int8]
+    indel: NDArray[np.int8]
+    missed_snv: NDArray[np.int64]
+    missed_indel: NDArray[np.int64]
+
+
+def label(batch: pa.RecordBatch) -> Labels:
+    """Labels of a batch of windows; where no read leaves a choice, homozygous reference is not learnt.
 
     Args:
         batch: Columns start, pileup, indels (see ``readWindows``), and truth: genotypes in the window that are not homozygous
             reference, structs of start, referenceAllele, alternateAllele and copies (3 for missing), or null.
-        quiet_share: Share of the positions without any evidence that keep their label.
-
-    Returns:
-        Columns snv, indel (binary int8 [1000]), nMissedSnv and nMissedIndel.
     """
     pileup = read(batch.column("pileup").to_pylist())
     start = batch.column("start").to_numpy()
     truth = _events(batch.column("truth"), start)
     snv, missed_snv = _snv_labels(pileup, *truth)
     indel, missed_indel = _indel_labels(batch, start, *truth)
-    # Positions without evidence are all alike: some are enough. Which ones depends on the place only.
-    place = (start[:, None] + np.arange(WINDOW_BP)).astype(np.uint64)
-    kept = (place * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(40)) < np.uint64(quiet_share * (1 << 24))
-    quiet = ~differs(pileup) & ~kept
+    quiet = ~evident(pileup)
     for labels in (snv, indel):
         labels[quiet & (labels == 0)] = UNKNOWN
-    return {
-        "snv": pa.array([row.tobytes() for row in snv], pa.binary()),
-        "indel": pa.array([row.tobytes() for row in indel], pa.binary()),
-        "nMissedSnv": pa.array(missed_snv.astype(np.int32)),
-        "nMissedIndel": pa.array(missed_indel.astype(np.int32)),
-    }
+    return Labels(snv, indel, missed_snv, missed_indel)
 
 
 Events = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.object_], NDArray[np.object_], NDArray[np.int64]]

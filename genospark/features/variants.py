@@ -13,15 +13,14 @@ from pyspark.sql import functions as f
 
 from genospark.core.calls import SAMPLE_BLOCK, packed_rows, unpack
 from genospark.core.config import Fractions, StageConfig
-from genospark.core.pileup import WINDOW_BP, read
-from genospark.core.profile import told
+from genospark.core.pileup import WINDOW_BP
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features.builds import check_shared
-from genospark.features.genotype_labels import label
 from genospark.features.people import family_tables, with_families
 from genospark.features.split import SPLITS, dealt
+from genospark.features.variant_examples import COLUMNS, Examples
 from genospark.features.windows import with_profiles
 
 _TRUTH = "sampleId string, contigName string, start bigint, referenceAllele string, alternateAllele string, copies int"
@@ -36,7 +35,8 @@ class BuildVariantFeaturesConfig(StageConfig):
             left out.
         locus_bp: Length of a locus, a multiple of 1,000.
         seed: Of both splits.
-        quiet_share: Share of the positions at which no read differs from the reference that are learnt from: they are all alike.
+        context_bp: Positions on either side of a site with evidence that training sees, at least as many as the network; other positions
+            are not learnt from, since no caller looks there. None for whole windows, which a recurrent network needs.
         row_groups: Files of each split; at least 4 a rank.
     """
 
@@ -44,7 +44,7 @@ class BuildVariantFeaturesConfig(StageConfig):
     loci: Fractions = (0.6, 0.2, 0.2)
     locus_bp: int = Field(20_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
     seed: int = 1
-    quiet_share: float = Field(0.05, gt=0, le=1)
+    context_bp: int | None = Field(15, ge=0, le=WINDOW_BP // 2 - 1)
     row_groups: int = Field(8, ge=1)
 
 
@@ -79,7 +79,7 @@ def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     known = truth.groupBy("sampleId", "contigName", (f.floor(f.col("start") / WINDOW_BP) * WINDOW_BP).alias("start"))
     genotypes = f.collect_list(f.struct("start", "referenceAllele", "alternateAllele", "copies")).alias("truth")
     joined = placed.join(known.agg(genotypes), ["sampleId", "contigName", "start"], "left")
-    rows = _labelled(joined, config.quiet_share)
+    rows = _labelled(joined, config.context_bp)
     window = ("sampleId", "contigName", "start")
     spread = rows.repartition(config.row_groups, *window).sortWithinPartitions("split", *window)
     run.write("variantExamples", spread)
@@ -122,14 +122,11 @@ def _truth(warehouse: Warehouse, people: pd.DataFrame) -> DataFrame:
     return rows.mapInArrow(work, _TRUTH)
 
 
-def _labelled(joined: DataFrame, quiet_share: float) -> DataFrame:
+def _labelled(joined: DataFrame, context_bp: int | None) -> DataFrame:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        examples = Examples(context_bp)
         for batch in batches:
-            labels = label(batch, quiet_share)
-            kept = ["sampleId", "contigName", "start", "split"]
-            whole = told(read(batch.column("pileup").to_pylist()), batch.column("errorProfile").to_pylist())
-            made = {"pileup": pa.array([window.tobytes() for window in whole], pa.binary()), **labels}
-            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), *made.values()], [*kept, *made])
+            yield examples.add(batch)
+        yield from examples.rest()
 
-    key = "sampleId string, contigName string, start bigint, split string, pileup binary"
-    return joined.mapInArrow(work, f"{key}, snv binary, indel binary, nMissedSnv int, nMissedIndel int")
+    return joined.mapInArrow(work, COLUMNS)

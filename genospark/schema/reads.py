@@ -98,16 +98,19 @@ READ_QUALITY = Table(
 
 VARIANT_EXAMPLES = Table(
     "variantExamples",
-    "one row per sample and window of 1,000 positions with known genotypes",
+    "one row per sample and window of 1,000 positions with known genotypes; for training, per as many sites as have room in one",
     ("sampleId", "contigName", "start"),
     (
-        *_WINDOW,
+        SAMPLE_ID,
+        Column("contigName", "string", "contig, as in the BAM"),
+        Column("start", "bigint", "first position of the window, or of the first of its sites, 0-based"),
         Column("split", "string", "train, validation or test; neither a family nor a locus stands on two sides"),
         Column("pileup", "binary", "uint8 [1000, model channels]: the window's, and how often the sample's reads err (`core/pileup.py`)"),
         Column("snv", "binary", "int8 [1000]: genotype of the best-supported bases: 0 0/0, 1 0/1, 2 1/1, 3 1/2, -1 not learnt from"),
         Column("indel", "binary", "int8 [1000]: the same of the indels that begin after a position"),
         Column("nMissedSnv", "int", "true SNV genotypes that the reads' two best-supported bases cannot tell"),
         Column("nMissedIndel", "int", "true indel genotypes that the reads' two best-supported indels cannot tell"),
+        Column("contextBp", "int", "positions on either side of each site, which lie side by side; null for a whole window", nullable=True),
         RUN_ID,
     ),
     partitions=("split",),

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.core.pileup import MODEL_CHANNELS, WINDOW_BP
+from genospark.core.sites import evident
 from genospark.errors import InputError
 from genospark.models.bundle import Bundle
 from genospark.tasks.problem import Field, Problem, Tensors
-from genospark.tasks.sites import at_sites, evident, reference_quality
+from genospark.tasks.sites import at_sites, reference_quality
 
 TASK = "variants"
 UNKNOWN = -1

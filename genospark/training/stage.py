@@ -36,7 +36,8 @@ class TrainConfig(StageConfig):
         batch_size: Examples of a step on each rank.
         epochs: Passes over the training examples, at most.
         patience: Passes without a better validation loss after which training ends.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam, in the first epoch.
+        last_rate: Share of it that is left in the last of all epochs; it falls along half a cosine (Loshchilov and Hutter 2017, ICLR).
         seed: Of initial weights, dropout and order.
         tuned: Take what the best trial of ``tune`` had, in place of the same settings here.
     """
@@ -46,6 +47,7 @@ class TrainConfig(StageConfig):
     epochs: int = Field(60, ge=0)
     patience: int = Field(8, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
+    last_rate: float = Field(1.0, gt=0, le=1)
     seed: int = 1
     tuned: bool = False
 
@@ -160,6 +162,7 @@ def prepared(run: Run, recipe: Recipe[Config], config: Config) -> RankJob:
         epochs=config.epochs,
         patience=config.patience,
         learning_rate=config.learning_rate,
+        last_rate=config.last_rate,
         seed=config.seed,
     )
 

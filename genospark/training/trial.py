@@ -113,6 +113,7 @@ def run_trial(trials: Trials, number: int) -> None:
         epochs=config.epochs,
         patience=config.patience,
         learning_rate=config.learning_rate,
+        last_rate=config.last_rate,
         seed=config.seed,
     )
     losses: list[float] = []

@@ -17,17 +17,17 @@ from scipy.optimize import minimize
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from genospark.core.pileup import MODEL_CHANNELS, read
+from genospark.core.pileup import MODEL_CHANNELS, WINDOW_BP, read
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
-from genospark.errors import TableError
+from genospark.errors import ConfigError, TableError
 from genospark.models.bundle import Bundle
 from genospark.models.likelihoods import HEADS, LikelihoodConfig
 from genospark.models.variants import VariantNetworkConfig, build
 from genospark.tasks.predict import Predictor, predicted
 from genospark.tasks.problem import Problem
-from genospark.tasks.variants import LABELS, MOST_QUALITY, TASK, Caller, Thresholds, VariantModel, VariantProblem
+from genospark.tasks.variants import LABELS, MOST_QUALITY, TASK, Caller, Thresholds, VariantModel, VariantProblem, radius
 from genospark.training import stage
 from genospark.training.metrics import f1_interval, f1_score
 from genospark.training.stage import Metric, Recipe, TrainConfig
@@ -81,6 +81,7 @@ class VariantRecipe(Recipe[TrainVariantsConfig]):
     examples = "variantExamples"
 
     def problem(self, run: Run, config: TrainVariantsConfig) -> Problem:
+        _check_context(run.warehouse, radius(config.network.model_dump()))
         with step(f"{run.stage}: Bayesian caller"):
             self._likelihood = tuned(run.warehouse, config)
         run.note(**self._likelihood.model_dump())
@@ -110,6 +111,16 @@ class VariantRecipe(Recipe[TrainVariantsConfig]):
                     value, low, high, n = _f1(part, which, head, thresholds[which])
                     metrics.append(Metric(target, "F1", name, METHODS[which], side, value, low, high, n))
         return VariantModel(model.likelihood, shape, weights, default, thresholds, calibration).bundle(), metrics
+
+
+def _check_context(warehouse: Warehouse, needed: int) -> None:
+    """Sites lie side by side in training examples: a network that sees farther would see its neighbours."""
+    least = warehouse.read("variantExamples").agg(f.min("contextBp")).collect()[0][0]
+    if least is not None and least < needed:
+        problem = f"the network sees {needed} positions on either side, training examples have {least}"
+        raise ConfigError(
+            problem, f"build features with context_bp={needed if needed < WINDOW_BP // 2 else 'null'}, or set fewer dilations"
+        )
 
 
 def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -34,7 +35,8 @@ class RankJob:
         batch_size: Examples of a step on each rank.
         epochs: Passes over the training examples, at most.
         patience: Passes without a better validation loss after which training ends.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam, in the first epoch.
+        last_rate: Share of it that is left in the last of all epochs.
         seed: Of initial weights, dropout and order.
     """
 
@@ -47,6 +49,7 @@ class RankJob:
     patience: int
     learning_rate: float
     seed: int
+    last_rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def fitted(job: RankJob, report: Callable[[int, float], None] = lambda epoch, lo
         report(0, losses[0])
         best_epoch, best = 0, network.get_weights()
         for epoch in range(1, job.epochs + 1):
+            optimizer.learning_rate = job.learning_rate * falling(epoch, job.epochs, job.last_rate)
             for batch, counts in in_step(training, problem):
                 step(*batch, counts)
             losses.append(_validation_loss(measure, problem, validation))
@@ -109,6 +113,12 @@ def fitted(job: RankJob, report: Callable[[int, float], None] = lambda epoch, lo
     if hvd.rank() == 0 and job.checkpoint:
         write_checkpoint(job.checkpoint, best)
     return RankResult(hvd.rank(), digest(network.get_weights()), losses, best_epoch)
+
+
+def falling(epoch: int, epochs: int, last: float) -> float:
+    """Share of the learning rate in an epoch, counted from 1: half a cosine from 1 to `last`."""
+    gone = (epoch - 1) / max(epochs - 1, 1)
+    return last + (1 - last) * (1 + math.cos(math.pi * gone)) / 2
 
 
 def in_step(feed: Feed, problem: Problem) -> Iterator[tuple[Batch, tf.Tensor]]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genospark.core.pileup import INDEX, MODEL_CHANNELS, WINDOW_BP
-from genospark.tasks.sites import at_sites, evident, reference_quality
+from genospark.core.sites import evident
+from genospark.tasks.sites import at_sites, reference_quality
 
 RADIUS = 7
 
