@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genospark.core.pileup import CHANNELS, WINDOW_BP
+from genospark.errors import InputError
 from genospark.models.bundle import Bundle
 from genospark.tasks.problem import Field, Problem, Tensors
 from genospark.tasks.sites import at_sites, evident, reference_quality
@@ -95,8 +96,17 @@ class VariantModel:
 
     @classmethod
     def of(cls, bundle: Bundle) -> VariantModel:
-        """What a bundle holds."""
+        """What a bundle holds.
+
+        Raises:
+            InputError: It was trained on windows of other channels.
+        """
         definition = bundle.definition
+        if definition.get("channels") != list(CHANNELS):
+            raise InputError(
+                f"{bundle.version}: the bundle was trained on windows of other channels than `ingest-reads` makes now",
+                "take another (`bundle=shipped`), or run `ingest-reads`, `build-features variants` and `train variants` again",
+            )
         thresholds = {name: Thresholds(**entry) for name, entry in definition["thresholds"].items()}
         network, default = definition["network"], definition["default"]
         return cls(definition["likelihood"], network, bundle.weights, default, thresholds, definition["calibration"])
