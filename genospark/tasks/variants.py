@@ -100,11 +100,14 @@ class VariantModel:
         """What a bundle holds.
 
         Raises:
-            InputError: It was trained on other channels.
+            InputError: It was trained on windows of other channels.
         """
         definition = bundle.definition
-        if definition["channels"] != list(MODEL_CHANNELS):
-            raise InputError(f"bundle {bundle.version}: trained on windows of other channels", "train it again with this version")
+        if definition.get("channels") != list(MODEL_CHANNELS):
+            raise InputError(
+                f"{bundle.version}: the bundle was trained on windows of other channels than `ingest-reads` makes now",
+                "take another (`bundle=shipped`), or run `ingest-reads`, `build-features variants` and `train variants` again",
+            )
         thresholds = {name: Thresholds(**entry) for name, entry in definition["thresholds"].items()}
         network, default = definition["network"], definition["default"]
         return cls(definition["likelihood"], network, bundle.weights, default, thresholds, definition["calibration"])

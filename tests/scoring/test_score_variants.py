@@ -12,12 +12,10 @@ import pytest
 from pyspark.sql import SparkSession
 from support import Cohort
 
-from genospark.cli import main
 from genospark.errors import InputError
 from genospark.ingest.vcf.check import check_files
 from genospark.scoring.gvcf import check_names, write_gvcfs
 from genospark.scoring.vcf import write_vcf
-from genospark.tasks.bundles import last_version
 
 CALLS = (
     "sampleId string, contigName string, start bigint, end bigint, referenceAllele string, alternateAlleles array<string>, "
@@ -179,24 +177,3 @@ def test_positions_without_reads_have_no_call_and_covered_ones_are_reference(coh
         uncalled = {place for row in here.itertuples() for place in range(row.start, row.end)}
         for offset, count in enumerate(depths):
             assert count >= 4 or window.start + offset in uncalled
-
-
-def test_one_command_calls_people_as_the_sheet_does(cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ours, fasta = sorted((cohort.files / "reads").glob("*.bam"))[:2], cohort.files / "reference.fa"
-    contig, length = (fasta.with_suffix(".fa.fai")).read_text().split("\t")[:2]
-    start = int((cohort.files / "reads" / "regions.bed").read_text().split()[1])
-    (tmp_path / "regions.bed").write_text(f"{contig}\t{start}\t{min(start + 20_000, int(length))}\n")
-    lines = [f"{name}\t{path}\n" for name, path in zip(("Zoe", "Ann"), ours, strict=True)]
-    (tmp_path / "sheet.tsv").write_text("".join(["sampleId\tpath\n", *lines]))
-    bundle = cohort.path / "bundles" / last_version(cohort.warehouse, "variants")
-    out, said = tmp_path / "out" / "calls.vcf.gz", ["--reference", fasta, "--regions", tmp_path / "regions.bed", "--bundle", bundle]
-    words = ["call", "--samples", tmp_path / "sheet.tsv", *said, "--out", out, "--gvcf", tmp_path / "g"]
-    assert main([str(word) for word in words]) == 0
-    with pysam.VariantFile(str(out)) as file:
-        assert sorted(file.header.samples) == ["Ann", "Zoe"]
-        assert sum(1 for _ in file) > 5
-    assert sorted(path.name for path in (tmp_path / "g").glob("*.gz")) == ["Ann.g.vcf.gz", "Zoe.g.vcf.gz"]
-    assert [path.name for path in out.parent.iterdir() if not path.name.startswith("calls.vcf.gz")] == []
-    capsys.readouterr()
-    assert main([str(word) for word in ["call", *said]]) == 2
-    assert "no reads are given" in capsys.readouterr().err

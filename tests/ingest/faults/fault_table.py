@@ -95,6 +95,14 @@ def _two_people(folder: Path) -> Path:
     return path
 
 
+def _known(folder: Path, contig: str, index: bool = True) -> list[object]:
+    """Recalibration by sites of a VCF."""
+    sites = bgzipped(folder, "k.vcf.gz", vcf(*(line.replace("22", contig, 1) for line in good(5))))
+    if index:
+        pysam.tabix_index(str(sites), preset="vcf")
+    return [*_reads(bam)(folder), "--set", "recalibrate=true", "--set", f"known_sites={sites}"]
+
+
 def _dangling(folder: Path) -> list[object]:
     folder.mkdir(parents=True)
     (folder / "gone.vcf").symlink_to(folder / "nowhere.vcf")
@@ -489,6 +497,13 @@ READS = [
         "the index of another or an earlier file",
         _reads(bam, _stale_fai),
         "reference.fa.fai: not the index of this FASTA",
+    ),
+    Fault("known sites (VCF)", "no index", lambda f: _known(f, "22", index=False), "no index (k.vcf.gz.tbi or .csi) beside it"),
+    Fault(
+        "known sites (VCF)",
+        "contigs chr22 for 22",
+        lambda f: _known(f, "chr22"),
+        "no contig of the reference has a site in it; its first is chr22 (they differ by the prefix chr)",
     ),
     Fault(
         "regions (BED)",
