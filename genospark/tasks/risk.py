@@ -196,7 +196,7 @@ def _standardised(spec: FeatureSpec, packed: NDArray[np.uint8], variants: NDArra
         begin = 4 * (first // 4)
         calls = unpack(packed[:, first // 4 : last // 4 + 1], last + 1 - begin)[:, first - begin :]
     else:
-        calls = packed[:, variants >> 2] >> (2 * (variants & 3)).astype(np.uint8) & 3
+        calls = (packed[:, variants >> 2] >> (2 * (variants & 3)).astype(np.uint8) & 3).astype(np.uint8)
     found = np.subtract(calls, means, dtype=np.float32)
     found /= deviations
     found[calls == MISSING] = 0
