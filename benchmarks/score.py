@@ -125,7 +125,7 @@ class Timed:
         return f"{self.clock[name]}; {self.work[name].least:.2f} s of a core"
 
 
-def linear(folder: Path, repeats: int, memory: Memory) -> list[dict[str, Any]]:
+def linear(folder: Path, people: int, variants: int, repeats: int, memory: Memory) -> list[dict[str, Any]]:
     """``score pgs`` beside plink2."""
     program = ["plink2", "--pfile", str(folder / "calls"), "--score", str(folder / "weights.tsv"), "1", "4", "6", "header"]
     program += ["cols=+scoresums", "--threads", str(os.cpu_count()), "--out", str(folder / "plink2")]
@@ -187,14 +187,12 @@ def main() -> None:
     variants = int(VARIANTS * given.scale)
     rows: list[dict[str, Any]] = []
     used: dict[str, list[Memory]] = {"pgs": [], "risk": []}
-    for people in (int(FEWER * given.scale), int(PEOPLE * given.scale)):
-        folder = Path(apart("cohort", people, variants))
-        memories = Memory(), Memory()
-        most = people == int(PEOPLE * given.scale)
-        told = linear(folder, given.repeats if most else 1, memories[0])
-        told += network(folder, people, variants, given.repeats if most else 1, memories[1])
-        rows += told if most else []
-        for name, memory in zip(used, memories, strict=True):
+    # Workers that have loaded TensorFlow stay: linear scores come first.
+    for name, measured in (("pgs", linear), ("risk", network)):
+        for people in (int(FEWER * given.scale), int(PEOPLE * given.scale)):
+            folder, memory = Path(apart("cohort", people, variants)), Memory()
+            told = measured(folder, people, variants, given.repeats, memory)
+            rows += told if len(used[name]) else []
             used[name].append(memory)
     for name, (fewer, more) in used.items():
         for kind in ("worker", "driver"):
