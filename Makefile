@@ -57,6 +57,12 @@ bench-ingest: $(READY)  ## time, memory and disk of ingest beside plink2, bcftoo
 bench-scale: $(READY)  ## what a genotype costs of 1,000 to 100,000 people, into benchmarks/results
 	$(BIN)/python benchmarks/scale.py
 
+bench-score: $(READY)  ## scoring beside plink2 and beside the bare network, into benchmarks/results (needs `make peers`)
+	$(BIN)/python benchmarks/score.py
+
+bench-million: $(READY)  ## features, an epoch and scores of 2,000 people with a million variants, into benchmarks/results
+	$(BIN)/python benchmarks/million.py
+
 bench-variants: $(READY)  ## the shipped caller beside bcftools, freebayes and GATK, into benchmarks/results
 	$(BIN)/python benchmarks/variants.py
 
@@ -79,4 +85,4 @@ lock:  ## requirements.lock from pyproject.toml
 	.tools/bin/uv lock -q
 	.tools/bin/uv export -q --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt -o requirements.lock
 
-.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-risk bench-geuvadis bench-insight bench-ingest bench-scale bench-variants shipped-variants peers docs lock bench-reads
+.PHONY: help setup demo pack demo-cluster cohort-1000g lint test test-all bench-first-light bench-expression bench-risk bench-geuvadis bench-insight bench-ingest bench-scale bench-variants shipped-variants peers docs lock bench-reads bench-score bench-million

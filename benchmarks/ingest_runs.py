@@ -56,7 +56,7 @@ class WorkerMemory:
 
     def _watch(self) -> None:
         while not self._over.wait(0.2):
-            for folder in _offspring():
+            for folder in offspring():
                 with suppress(OSError, StopIteration):
                     # Java's command, too, has this name in it.
                     if b"genospark.core.daemon" in (folder / "cmdline").read_bytes().split(b"\0"):
@@ -65,7 +65,7 @@ class WorkerMemory:
                         self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024)
 
 
-def _offspring() -> Iterator[Path]:
+def offspring() -> Iterator[Path]:
     """Folders of the processes that this one has started, and of those that these have."""
     parents: dict[str, str] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

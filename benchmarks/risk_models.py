@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from genospark.core.calls import pack
 from genospark.models.risk import RiskNetworkConfig
-from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant, Variants
 from genospark.models.targets import Target
 from genospark.tasks.risk import fields, label_fields
 from genospark.training.alone import train_alone
@@ -80,7 +80,7 @@ def data_of(cohort: Cohort, n_training: int, seed: int) -> Data:
     measured = (measured - measured[side == 0].mean(axis=0)) / measured[side == 0].std(axis=0)
     per = risk_cohort.PER_GENE
     spec = FeatureSpec(
-        tuple(Variant(f"chr{i // per}", i, "A", "C", float(means[i]), float(deviations[i]), 1.0) for i in range(len(means))),
+        Variants.of(Variant(f"chr{i // per}", i, "A", "C", float(means[i]), float(deviations[i]), 1.0) for i in range(len(means))),
         tuple(Expression(f"gene{i}", "cell", "state", 0.0, 1.0, 1.0) for i in range(cohort.expression.shape[1])),
         tuple(Covariate(name, 0.0, 1.0) for name in ("age", "sex", *(f"PC{i + 1}" for i in range(N_PCS)))),
         "none",

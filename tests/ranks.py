@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from genospark.models.spec import Covariate, FeatureSpec, Variant
+from genospark.models.spec import Covariate, FeatureSpec, Variant, Variants
 from genospark.models.targets import Target
 from genospark.tasks.risk import Pairs, RiskProblem, Start
 
 
 def spec() -> FeatureSpec:
-    variants = tuple(Variant("1", place, "A", "C", 0.4 + place / 10, 0.5, 0.1) for place in range(6))
+    variants = Variants.of(Variant("1", place, "A", "C", 0.4 + place / 10, 0.5, 0.1) for place in range(6))
     return FeatureSpec(variants, (), (Covariate("x", 0.0, 1.0), Covariate("y", 0.0, 1.0)), "none", tuple(map(Target, "abc")))
 
 

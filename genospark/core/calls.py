@@ -75,13 +75,36 @@ def pack(codes: Bytes) -> Bytes:
 
 def unpack(packed: Bytes, n: int) -> Bytes:
     """Undo ``pack``: (rows, ceil(n / 4)) uint8 to (rows, n) uint8."""
-    codes: Bytes = _CALLS[packed].view(np.uint8).reshape(len(packed), 4 * packed.shape[1])
+    codes: Bytes = _CALLS[np.ascontiguousarray(packed)].view(np.uint8).reshape(len(packed), 4 * packed.shape[1])
     return codes[:, :n]
 
 
 def packed_rows(values: list[bytes]) -> Bytes:
     """Equally long packed binaries as an array (rows, bytes)."""
     return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+
+
+def by_person(packed: Bytes) -> Bytes:
+    """Bytes of four people's calls of a variant, to bytes of a person's calls of four variants.
+
+    Args:
+        packed: (variants, bytes), variants a multiple of four.
+
+    Returns:
+        (variants / 4, 4, bytes): the person of place 4 x byte + i stands in the plane i.
+    """
+    width = packed.shape[1]
+    words = np.pad(packed, ((0, 0), (0, -width % 8))).reshape(-1, 4, width + -width % 8).view("<u8")
+    # Eight matrices of 4 x 4 calls in four words are transposed by two exchanges (Warren, Hacker's Delight, chapter 7).
+    for near, shift, mask in ((1, 2, 0x3333333333333333), (2, 4, 0x0F0F0F0F0F0F0F0F)):
+        for one in (0, 2) if near == 1 else (0, 1):
+            low, high = words[:, one], words[:, one + near]
+            other = (low >> np.uint64(shift)) ^ high
+            other &= np.uint64(mask)
+            high ^= other
+            other <<= np.uint64(shift)
+            low ^= other
+    return words.view(np.uint8)[:, :, :width]
 
 
 def count_codes(packed: Bytes, n: int) -> Counts:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -65,7 +66,7 @@ class Run:
         with step(f"{self.stage}: writing {name}"):
             self._wrote(self.warehouse.write(name, rows, self.run_id))
 
-    def write_small(self, name: str, columns: dict[str, list[Any]]) -> None:
+    def write_small(self, name: str, columns: dict[str, list[Any] | pa.Array]) -> None:
         """Replaces them by rows that the driver holds, of all columns but `runId`."""
         self._wrote(self.warehouse.write_small(name, columns, self.run_id))
 

@@ -22,12 +22,17 @@ def over_files(spark: SparkSession, files: list[str], work: Work, schema: str) -
         work: What becomes of them.
         schema: Of the rows that it makes, as DDL.
     """
-    n = max(1, min(len(files), _TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
-    dealt = [own.tolist() for own in np.array_split(np.array(files, object), n)]
+    dealt = deal(spark, files)
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column("id").to_pylist():
                 yield from work(number, dealt[number])
 
-    return spark.range(0, n, 1, n).mapInArrow(run, schema)
+    return spark.range(0, len(dealt), 1, len(dealt)).mapInArrow(run, schema)
+
+
+def deal(spark: SparkSession, files: list[str]) -> list[list[str]]:
+    """Files of each of some tasks, a few a core, neighbours together."""
+    n = max(1, min(len(files), _TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
+    return [own.tolist() for own in np.array_split(np.array(files, object), n)]

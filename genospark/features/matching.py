@@ -6,20 +6,26 @@ is not found is missing, and the network fills it with the training mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyspark.broadcast import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
-from genospark.core.calls import MISSING, SAMPLE_BLOCK, pack, packed_bytes, packed_rows, unpack
+from genospark.core import delta
+from genospark.core.calls import packed_bytes
+from genospark.core.scans import over_files
 from genospark.core.storage import Warehouse
-from genospark.models.spec import Variant
+from genospark.features.sites import Sites, key_columns
+from genospark.features.tiles import by_person
+from genospark.models.variant_columns import Variant, Variants
 
-# Copies of one allele as copies of the other; missing stays missing.
-_TURNED = np.array([2, 1, 0, MISSING], np.uint8)
+_AT_ONCE = 1 << 16
+"""Rows of ``variants``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Matched:
     turns_refused: int
 
 
-def match(warehouse: Warehouse, variants: Sequence[Variant]) -> Matched:
+def match(warehouse: Warehouse, variants: Iterable[Variant]) -> Matched:
     """Finds the variants and transposes their calls.
 
     Args:
@@ -50,52 +56,38 @@ def match(warehouse: Warehouse, variants: Sequence[Variant]) -> Matched:
     Raises:
         TableError: There are no genotypes.
     """
-    samples = warehouse.read("samples").select("sampleId", "sampleIndex")
-    no_calls = f.lit(bytes([255]) * packed_bytes(len(variants)))
-    if not variants:
-        return Matched(samples.select("sampleId", no_calls.alias("calls")), 0, 0, 0)
-    here: pd.DataFrame = _wanted(warehouse, variants).join(warehouse.read("variants").selectExpr(*_LOCUS), _KEY).toPandas()
-    usable = here[(here["turned"] == 0) | here["turnable"]]
-    found = usable.groupby("featureIndex")["turned"].min()
-    sites = warehouse.spark.createDataFrame(usable.drop(columns="turnable").values.tolist(), _SITES)
-    matches = warehouse.read("genotypes").withColumn("alternateAllele", f.col("alternateAlleles")[0]).join(f.broadcast(sites), _KEY)
-    called = samples.join(_by_person(matches, len(variants)), "sampleIndex", "left")
-    rows = called.select("sampleId", f.coalesce("calls", no_calls).alias("calls"))
-    return Matched(rows, len(found), int(found.sum()), len(set(here["featureIndex"]) - set(usable["featureIndex"])))
+    wanted = Variants.of(variants)
+    if not len(wanted):
+        no_calls = f.lit(bytes([255]) * packed_bytes(0)).alias("calls")
+        return Matched(warehouse.read("samples").select("sampleId", no_calls), 0, 0, 0)
+    sites = warehouse.spark.sparkContext.broadcast(Sites.of(wanted))
+    here = _found(warehouse, sites)
+    usable = here[~here["turned"] | here["turnable"]]
+    found = usable.groupby("feature")["turned"].min()
+    refused = len(set(here["feature"]) - set(usable["feature"]))
+    usable_ways = np.zeros((2, len(wanted)), bool)
+    usable_ways[usable["turned"].to_numpy(int), usable["feature"].to_numpy(int)] = True
+    return Matched(by_person(warehouse, sites, usable_ways), len(found), int(found.sum()), refused)
 
 
-_KEY = ["contigName", "start", "referenceAllele", "alternateAllele"]
-# Copies of the other allele are 2 minus copies of this one only where everyone has two, and no third allele is about.
-_TURNABLE = "not splitFromMultiAllelic and nAllelesCalled = 2 * nCalled as turnable"
-_LOCUS = ["contigName", "start", "referenceAllele", "alternateAlleles[0] as alternateAllele", _TURNABLE]
-_SITES = "contigName string, start bigint, referenceAllele string, alternateAllele string, featureIndex int, turned int"
+_LOCUS = ["contigName", "start", "referenceAllele", "alternateAlleles"]
+_TURNABLE = ["splitFromMultiAllelic", "nAllelesCalled", "nCalled"]
 
 
-def _wanted(warehouse: Warehouse, variants: Sequence[Variant]) -> DataFrame:
-    """Each variant as the model has it, and with its alleles exchanged (`turned` 1)."""
-    rows = []
-    for index, variant in enumerate(variants):
-        alleles = (variant.reference_allele, variant.alternate_allele)
-        rows += [(variant.contig_name, variant.start, *order, index, turned) for turned, order in enumerate((alleles, alleles[::-1]))]
-    return warehouse.spark.createDataFrame(rows, _SITES)
+def _found(warehouse: Warehouse, sites: Broadcast[Sites]) -> pd.DataFrame:
+    """Features among ``variants``: feature, turned (REF and ALT are exchanged), and turnable, where that would be sound."""
 
+    def work(_: int, files: list[str]) -> Iterator[pa.RecordBatch]:
+        for batch in (batch for path in files for batch in delta.batches(path, [*_LOCUS, *_TURNABLE], _AT_ONCE)):
+            pairs = sites.value.find(batch.column("contigName")[0].as_py(), *key_columns(batch))
+            # Copies of the other allele are 2 minus copies of this one only where everyone has two, and no third allele is about.
+            split, alleles, called = (batch.column(name).to_numpy(zero_copy_only=False)[pairs.row] for name in _TURNABLE)
+            turnable = ~split.astype(bool) & (alleles == 2 * called)
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(pairs.feature, pa.int32()), pa.array(pairs.turned), pa.array(turnable)], ["feature", "turned", "turnable"]
+            )
 
-def _by_person(matches: DataFrame, n_variants: int) -> DataFrame:
-    """Transposes packed calls, one block of samples at a time: rows of variants in, rows of people (sampleIndex, calls) out."""
-
-    def transpose(block: pd.DataFrame) -> pd.DataFrame:
-        # As the model has it comes last and so wins where a site is listed both ways.
-        block = block.sort_values("turned", ascending=False)
-        calls = unpack(packed_rows(list(block["calls"])), SAMPLE_BLOCK)
-        turned = block["turned"].to_numpy(bool)
-        calls[turned] = _TURNED[calls[turned]]
-        people = np.full((calls.shape[1], n_variants), MISSING, np.uint8)
-        people[:, block["featureIndex"].to_numpy()] = calls.T
-        packed = pack(people)
-        first = int(block["sampleBlock"].iloc[0]) * SAMPLE_BLOCK
-        return pd.DataFrame(
-            {"sampleIndex": np.arange(first, first + len(packed), dtype=np.int32), "calls": [row.tobytes() for row in packed]}
-        )
-
-    blocks = matches.selectExpr("sampleBlock", "featureIndex", "turned", "calls").groupBy("sampleBlock")
-    return blocks.applyInPandas(transpose, "sampleIndex int, calls binary")
+    rows: pd.DataFrame = over_files(
+        warehouse.spark, warehouse.live_files("variants"), work, "feature int, turned boolean, turnable boolean"
+    ).toPandas()
+    return rows.astype({"feature": int, "turned": bool, "turnable": bool})

@@ -147,8 +147,13 @@ def by_context(
     return rows.mapInArrow(each, schema)
 
 
-def bounded(spark: SparkSession, normaliser: Normaliser | None) -> AbstractContextManager[None]:
-    """Arrow batches of so few people that a worker's memory is bounded; for the actions inside."""
-    if normaliser is None or not normaliser.contexts:
-        return nullcontext()
-    return bounded_batches(spark, 12 * max(len(found.genes) for found in normaliser.contexts))
+def bounded(spark: SparkSession, normaliser: Normaliser | None, vector_bytes: int = 0) -> AbstractContextManager[None]:
+    """Arrow batches of so few people that a worker's memory is bounded; for the actions inside.
+
+    Args:
+        spark: Session.
+        normaliser: What is normalised there.
+        vector_bytes: Of a person's vector.
+    """
+    genes = max((len(found.genes) for found in normaliser.contexts), default=0) if normaliser else 0
+    return bounded_batches(spark, max(12 * genes, vector_bytes)) if genes or vector_bytes else nullcontext()

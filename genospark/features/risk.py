@@ -27,11 +27,11 @@ from genospark.features.people import family_tables, with_sides
 from genospark.features.ridge_fit import RidgeConfig, with_scores
 from genospark.features.ridge_scores import Ridge
 from genospark.features.selection import best, best_variants
-from genospark.features.specification import to_rows
+from genospark.features.specification import to_columns
 from genospark.features.split import SPLITS
 from genospark.features.targets import TargetConfig
 from genospark.models.neighbours import nearest
-from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.spec import Covariate, Expression, FeatureSpec, Variants
 from genospark.models.targets import Target
 
 
@@ -114,7 +114,7 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     run.note(**{f"{side} people": int((people.table["split"] == side).sum()) for side in SPLITS})
     spec, ridge = _with_ridge(warehouse, _fit(run, people, config), people, config)
     run.note(variants=len(spec.variants), expression=len(spec.expression), covariates=len(spec.covariates))
-    run.write("riskFeatures", to_rows(warehouse.spark, spec))
+    run.write_small("riskFeatures", to_columns(spec))
     run.write("riskRidge", ridge_scores.to_rows(warehouse.spark, spec.ridge))
     run.write("expressionNormalisation/risk", normalise_rows.to_rows(warehouse, "risk", spec.normaliser))
     run.write("riskTargets", targets.to_rows(warehouse.spark, spec.targets))
@@ -127,7 +127,7 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     columns = "sampleId string, familyId string, split string, labels binary, weights binary, draw binary"
     labelled = fused.join(warehouse.spark.createDataFrame(known, columns), "sampleId")
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
-    with bounded(warehouse.spark, spec.normaliser):
+    with bounded(warehouse.spark, spec.normaliser, 4 * (spec.call_bytes + 4 * spec.n_measurements)):
         run.write("riskExamples", spread)
 
 
@@ -202,7 +202,7 @@ def _fit(run: Run, people: People, config: BuildRiskFeaturesConfig) -> FeatureSp
                     values.unpersist()
             expression = best(tested, config.expression)
     spec = FeatureSpec(
-        tuple(Variant(*row) for row in variants.itertuples(index=False)),
+        Variants.of_frame(variants),
         tuple(Expression(*row) for row in expression.itertuples(index=False)),
         tuple(Covariate(name, float(means[name]), float(deviations[name])) for name in kept),
         config.expression_transform,

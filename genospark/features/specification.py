@@ -1,38 +1,46 @@
-"""A model's specification of features as rows of ``riskFeatures``, and back."""
+"""A model's specification of features as columns of ``riskFeatures``, and back."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
 
-from pyspark.sql import DataFrame, Row, SparkSession
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Row
+from pyspark.sql.pandas.types import to_arrow_schema
 
+from genospark.core.columns import spark_schema
 from genospark.core.storage import Warehouse
 from genospark.features import ridge_scores
 from genospark.features.normalise_rows import from_table
 from genospark.models.ridge import PREFIX
-from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.spec import Covariate, Expression, FeatureSpec, Variants
 from genospark.models.targets import Target
+from genospark.models.variant_columns import SCHEMA
+from genospark.schema import table
 
-KINDS: dict[str, type[Variant | Expression | Covariate]] = {"variant": Variant, "expression": Expression, "covariate": Covariate}
+KINDS: dict[str, type[Expression | Covariate]] = {"expression": Expression, "covariate": Covariate}
 
 
-def to_rows(spark: SparkSession, spec: FeatureSpec) -> DataFrame:
-    """The specification's features as rows."""
-    groups = {"variant": spec.variants, "expression": spec.expression, "covariate": spec.covariates}
-    schema = (
-        "kind string, featureIndex int, transform string, contigName string, start bigint, referenceAllele string, "
-        "alternateAllele string, geneId string, cellType string, state string, covariate string, mean double, "
-        "standardDeviation double, pValue double, neighbours array<int>, distances array<double>"
-    )
+def to_columns(spec: FeatureSpec) -> dict[str, pa.Array]:
+    """The specification's features as columns, variants first."""
+    own = {_column(name): column for name, column in zip(spec.variants.columns.schema.names, spec.variants.columns.columns, strict=True)}
     rows: list[dict[str, Any]] = []
-    for kind, features in groups.items():
+    for kind, features in (("expression", spec.expression), ("covariate", spec.covariates)):
         for index, feature in enumerate(features):
             described = {_column(name): list(value) if isinstance(value, tuple) else value for name, value in vars(feature).items()}
             transform = spec.transform if kind == "expression" else "none"
             rows.append({"kind": kind, "featureIndex": index, "transform": transform} | described)
-    columns = [part.split()[0] for part in schema.split(", ")]
-    return spark.createDataFrame([tuple(row.get(name) for name in columns) for row in rows], schema)
+    n = len(spec.variants)
+    own |= {"kind": pa.repeat("variant", n), "featureIndex": pa.array(np.arange(n)), "transform": pa.repeat("none", n)}
+    found = {}
+    for entry in to_arrow_schema(spark_schema(table("riskFeatures"))):
+        if entry.name != "runId":
+            first = own[entry.name].cast(entry.type) if entry.name in own else pa.nulls(n, entry.type)
+            found[entry.name] = pa.concat_arrays([first, pa.array([row.get(entry.name) for row in rows], entry.type)])
+    return found
 
 
 def from_tables(warehouse: Warehouse) -> FeatureSpec:
@@ -41,8 +49,13 @@ def from_tables(warehouse: Warehouse) -> FeatureSpec:
     Raises:
         TableError: They are not there.
     """
-    rows = warehouse.read("riskFeatures").orderBy("featureIndex").collect()
+    features = warehouse.small_arrow("riskFeatures", [column.name for column in table("riskFeatures").columns if column.name != "runId"])
+    features = features.take(pc.sort_indices(features, [("featureIndex", "ascending")]))
+    is_variant = pc.equal(features["kind"], "variant")
+    rows = features.filter(pc.invert(is_variant)).to_pylist()
     targets = warehouse.read("riskTargets").orderBy("targetIndex").collect()
+    columns = features.filter(is_variant).select([_column(name) for name in SCHEMA.names]).combine_chunks()
+    variants = Variants(pa.record_batch([column.combine_chunks() for column in columns.columns], schema=SCHEMA))
 
     def of(kind: str) -> tuple[Any, ...]:
         names = [_column(entry.name) for entry in fields(KINDS[kind])]
@@ -52,7 +65,7 @@ def from_tables(warehouse: Warehouse) -> FeatureSpec:
     covariates = of("covariate")
     ridge = ridge_scores.from_table(warehouse, [entry.name for entry in covariates if entry.name.startswith(PREFIX)])
     found = tuple(map(_target, targets))
-    return FeatureSpec(of("variant"), of("expression"), covariates, transform, found, from_table(warehouse, "risk"), ridge)
+    return FeatureSpec(variants, of("expression"), covariates, transform, found, from_table(warehouse, "risk"), ridge)
 
 
 def _target(row: Row) -> Target:

@@ -138,8 +138,8 @@ def _encoded(variants: tf.Tensor, spec: FeatureSpec, config: RiskNetworkConfig) 
 
 def blocks(spec: FeatureSpec, size: int) -> NDArray[np.int64]:
     """Places of each block's variants, in their order on a contig, [blocks, size]; one past the last variant where there are fewer."""
-    contigs = [variant.contig_name for variant in spec.variants]
-    edges = [0, *(i for i in range(1, len(contigs)) if contigs[i] != contigs[i - 1]), len(contigs)]
+    contigs = spec.variants.columns.column("contig_name").dictionary_encode().indices.to_numpy()
+    edges = [0, *(np.flatnonzero(np.diff(contigs)) + 1).tolist(), len(contigs)]
     found = [(first, min(first + size, high)) for low, high in pairwise(edges) for first in range(low, high, size)]
     firsts, ends = np.array(found).T
     places = firsts[:, None] + np.arange(size)

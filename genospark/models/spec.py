@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genospark.errors import InputError
 from genospark.models.normaliser import Normaliser
 from genospark.models.ridge import RidgeScores
 from genospark.models.targets import Target
+from genospark.models.variant_columns import Variant, Variants
 
-
-@dataclass(frozen=True)
-class Variant:
-    """A variant feature: copies of the alternate allele. `start` is 0-based."""
-
-    contig_name: str
-    start: int
-    reference_allele: str
-    alternate_allele: str
-    mean: float
-    standard_deviation: float
-    p_value: float
+__all__ = ["Covariate", "Expression", "FeatureSpec", "Variant", "Variants"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class FeatureSpec:
         ridge: Scores that are the last covariates; None where there are none.
     """
 
-    variants: tuple[Variant, ...]
+    variants: Variants
     expression: tuple[Expression, ...]
     covariates: tuple[Covariate, ...]
     transform: str
@@ -95,7 +86,8 @@ class FeatureSpec:
     @cached_property
     def _variant_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         # There may be a million, and it is asked for block by block.
-        return _scale(self.variants)
+        means, deviations = self.variants.column("mean"), self.variants.column("standard_deviation")
+        return means.astype(np.float32), deviations.astype(np.float32)
 
     def measurement_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Training means and standard deviations of expression and covariates, each of shape [measurements]."""
@@ -112,20 +104,27 @@ class FeatureSpec:
         return near, far
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays of the normaliser and of scores."""
+        """All but what ``arrays`` holds."""
         parts = {name: part.to_json() if part else None for name, part in (("normaliser", self.normaliser), ("ridge", self.ridge))}
-        return asdict(replace(self, normaliser=None, ridge=None)) | parts
+        lists = {name: [asdict(entry) for entry in getattr(self, name)] for name in ("expression", "covariates", "targets")}
+        return lists | {"transform": self.transform} | parts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of the normaliser and of scores, by name."""
-        return (self.normaliser.arrays() if self.normaliser else {}) | (self.ridge.arrays() if self.ridge else {})
+        """The variants, and the arrays of the normaliser and of scores, by name."""
+        return self.variants.arrays() | (self.normaliser.arrays() if self.normaliser else {}) | (self.ridge.arrays() if self.ridge else {})
 
     @classmethod
     def of(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FeatureSpec:
-        """The inverse of ``to_json`` and ``arrays``."""
+        """The inverse of ``to_json`` and ``arrays``.
+
+        Raises:
+            InputError: They are those of an earlier version, which had variants among its JSON.
+        """
+        if "variants" in values:
+            raise InputError("the bundle was made by an earlier version of this program, with variants in its model.json", "train again")
         lists = ("neighbours", "distances")
         return cls(
-            tuple(Variant(**entry) for entry in values["variants"]),
+            Variants.from_arrays(arrays),
             tuple(Expression(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in values["expression"]),
             tuple(Covariate(**entry) for entry in values["covariates"]),
             values["transform"],
@@ -135,7 +134,7 @@ class FeatureSpec:
         )
 
 
-def _scale(features: tuple[Variant | Expression | Covariate, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _scale(features: tuple[Expression | Covariate, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     means = np.array([feature.mean for feature in features], np.float32)
     deviations = np.array([feature.standard_deviation for feature in features], np.float32)
     return means, deviations

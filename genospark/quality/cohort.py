@@ -205,7 +205,7 @@ class Cohort:
         """
         genotypes = self.warehouse.read("genotypes").where("size(alternateAlleles) = 1")
         if sites is not None:
-            genotypes = genotypes.where(f.col("contigName").isin(_contigs(self.warehouse, sites)))
+            genotypes = genotypes.where(f.col("contigName").isin(contigs_of(self.warehouse, sites)))
         chosen = sites.chosen(self.warehouse) if sites else None
         if chosen is not None:
             # Else Spark sorts all calls by their keys, whose number it does not know.
@@ -224,7 +224,12 @@ class Cohort:
         return bounded_batches(self.warehouse.spark, 16 * self.layout.width)
 
 
-def _contigs(warehouse: Warehouse, sites: SitesConfig) -> list[str]:
+def contigs_of(warehouse: Warehouse, sites: SitesConfig) -> list[str]:
+    """Contigs of the variants that are looked at.
+
+    Raises:
+        TableError: None of the contigs is an autosome, or one that is chosen is not there.
+    """
     there = warehouse.values("variants", "contigName")
     if not sites.contigs:
         found = autosomes(there)

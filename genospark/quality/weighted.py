@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genospark.core.calls import Bytes
+from genospark.core.calls import Bytes, by_person
 from genospark.quality.packed import Doubles
 
 # Calls of four variants that are looked at together, so that they stay in the processor's cache.
@@ -44,23 +44,27 @@ class Weights:
         absent = np.where(np.isnan(mean)[:, None], 0.0, constant + slope * np.nan_to_num(mean)[:, None])
         return cls(slope, constant, absent, scored)
 
-    def tables(self) -> Doubles:
-        """Sums, then scored variants without a call, of each four variants by the byte of a person's four calls.
+    def tables(self) -> tuple[Doubles, Doubles]:
+        """What each four variants add by the byte of a person's four calls, and the unit of missing calls in it, of each score.
+
+        A sum and the number of missing calls are one number, a multiple of the unit and a rest, so that one look-up gives both. The unit is
+        a power of two beyond all sums, and takes some ten of a sum's 52 bits.
 
         Returns:
-            (variants / 4, 2 x scores, 256).
+            (variants / 4, scores, 256) and (scores,).
         """
-        missing = self.scored.astype(float)
-        calls = [np.concatenate([self.constant + copies * self.slope, 0 * missing], axis=1) for copies in range(3)]
-        values = np.stack([*calls, np.concatenate([self.absent, missing], axis=1)], axis=2)
-        # (variants, columns, codes) to (variants / 4, 4, columns, codes).
+        most = np.abs(self.constant) + 2 * np.abs(self.slope) + np.abs(self.absent)
+        unit = np.exp2(np.ceil(np.log2(np.maximum(most.sum(axis=0), 1e-300))) + 2)
+        calls = [self.constant + copies * self.slope for copies in range(3)]
+        values = np.stack([*calls, self.absent + unit * self.scored], axis=2)
+        # (variants, scores, codes) to (variants / 4, 4, scores, codes).
         of_four = np.pad(values, ((0, -len(values) % 4), (0, 0), (0, 0))).reshape(-1, 4, *values.shape[1:])
         codes = np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3
-        return np.asarray(np.sum([of_four[:, place][:, :, codes[:, place]] for place in range(4)], axis=0), np.float64)
+        return np.asarray(np.sum([of_four[:, place][:, :, codes[:, place]] for place in range(4)], axis=0), np.float64), unit
 
 
 def weighted_sums(packed: Bytes, weights: Weights) -> Doubles:
-    """Sums over a block of variants: a look-up for each person and four variants.
+    """Sums over a block of some thousand variants at most: a look-up for each person and four variants.
 
     Args:
         packed: Calls, (variants, bytes).
@@ -69,31 +73,16 @@ def weighted_sums(packed: Bytes, weights: Weights) -> Doubles:
     Returns:
         (2, scores, 4 x bytes): sums, then the variants of each score at which a person has no call.
     """
-    tables, places = weights.tables(), 4 * packed.shape[1]
-    packed = np.pad(packed, ((0, -len(packed) % 4), (0, 0)), constant_values=0xFF)
-    found, told = np.zeros((tables.shape[1], places)), np.empty(places)
-    fours = max(1, _AT_ONCE // max(places, 1))
+    (tables, unit), width = weights.tables(), packed.shape[1]
+    packed = np.pad(packed, ((0, -len(packed) % 4), (0, 0)), constant_values=0xFF) if len(packed) % 4 else packed
+    total, told = np.zeros((tables.shape[1], 4, width)), np.empty((4, width))
+    fours = max(1, _AT_ONCE // max(4 * width, 1))
     for begin in range(0, len(tables), fours):
         mine = tables[begin : begin + fours]
         for table, people in zip(mine, by_person(packed[4 * begin : 4 * (begin + len(mine))]), strict=True):
-            for column, total in zip(table, found, strict=True):
+            for column, own in zip(table, total, strict=True):
                 # Each byte is a place; `clip` leaves out the check of that.
-                total += np.take(column, people, out=told, mode="clip")
-    return found.reshape(2, -1, places)
-
-
-def by_person(packed: Bytes) -> Bytes:
-    """Bytes of four people's calls of a variant, to bytes of a person's calls of four variants.
-
-    Args:
-        packed: (variants, bytes), variants a multiple of four.
-
-    Returns:
-        (variants / 4, 4 x bytes).
-    """
-    words = np.ascontiguousarray(packed.reshape(-1, 4, packed.shape[1]).transpose(0, 2, 1)).view("<u4")[:, :, 0]
-    # A matrix of 4 x 4 calls in a word is transposed by two exchanges (Warren, Hacker's Delight, chapter 7).
-    for shift, mask in ((6, 0x00CC00CC), (12, 0x0000F0F0)):
-        other = (words ^ (words >> np.uint32(shift))) & np.uint32(mask)
-        words = words ^ other ^ (other << np.uint32(shift))
-    return words.view(np.uint8)
+                own += np.take(column, people, out=told, mode="clip")
+    numbers = total.transpose(0, 2, 1).reshape(len(unit), 4 * width)
+    missing = np.rint(numbers / unit[:, None])
+    return np.stack([numbers - missing * unit[:, None], missing])

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from genospark.core.builds import prefix_hint
+from genospark.core.calls import Bytes
 from genospark.core.config import StageConfig
+from genospark.core.delta import partition_values
 from genospark.core.progress import step
 from genospark.core.runlog import Run, run_stage
+from genospark.core.scans import deal
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, CoverageError, TableError
 from genospark.features.builds import contigs
-from genospark.features.published import KEY, Found, find_weights
-from genospark.quality.cohort import Cohort, SitesConfig
+from genospark.features.published import Found, find_weights
+from genospark.features.sites import Sites
+from genospark.quality.cohort import KEY, Cohort, SitesConfig, contigs_of
 from genospark.quality.packed import frequencies, genotype_counts, only
 from genospark.quality.sums import summed
 from genospark.quality.weighted import Weights, weighted_sums
+from genospark.quality.whole_variants import ApartError, Rows, whole_variants
 
 
 class ScorePgsConfig(StageConfig):
@@ -67,37 +74,36 @@ def _score(run: Run, config: ScorePgsConfig) -> None:
     warehouse = run.warehouse
     ids = _wanted(warehouse, config)
     cohort = Cohort.read(warehouse)
+    chosen = contigs_of(warehouse, config.sites)
     with step("score pgs: matching alleles"):
-        weights = warehouse.read("pgsWeights").where(f.col("pgsId").isin(ids))
-        variants = warehouse.read("variants").join(cohort.rows(config.sites).select(*KEY), KEY, "leftsemi")
-        found = find_weights(variants, weights, config.ambiguous == "keep", config.flip_strand)
+        found = find_weights(warehouse, ids, chosen, config.sites, config.ambiguous == "keep", config.flip_strand)
         _check(run, config, found)
     with step(f"score pgs: {len(ids)} score(s) of {len(cohort.people)} people"):
-        sums, absent = _sums(cohort, config, found, ids)[:, :, cohort.places]
+        sums, absent = _sums(cohort, config, found, ids, chosen)[:, :, cohort.places]
     matched = found.counts.loc[ids, "matched"].to_numpy(np.int64)
     called = matched[:, None] - absent.astype(np.int64)
     alleles = 2 * (called if config.missing_calls == "zero" else np.broadcast_to(matched[:, None], called.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
         average = sums / alleles
-    people = cohort.people["sampleId"].tolist()
+    people = pa.array(cohort.people["sampleId"])
     rates = (found.counts["matched"] / found.counts["weights"]).loc[ids].to_numpy()
-    rows = pd.DataFrame(
+    run.write_small(
+        "pgsScores",
         {
-            "sampleId": people * len(ids),
-            "pgsId": np.repeat(ids, len(people)),
-            "scoreSum": sums.ravel(),
-            "scoreAverage": average.ravel(),
-            "nVariants": np.repeat(matched, len(people)),
-            "nCalled": called.ravel(),
-            "matchRate": np.repeat(rates, len(people)),
-        }
+            "sampleId": pa.concat_arrays([people] * len(ids)),
+            "pgsId": pa.array(np.repeat(np.array(ids, object), len(people))),
+            "scoreSum": pa.array(sums.ravel()),
+            "scoreAverage": pa.array(average.ravel(), from_pandas=True),
+            "nVariants": pa.array(np.repeat(matched, len(people))),
+            "nCalled": pa.array(called.ravel()),
+            "matchRate": pa.array(np.repeat(rates, len(people))),
+        },
     )
-    run.write("pgsScores", warehouse.spark.createDataFrame(rows))
 
 
 def _wanted(warehouse: Warehouse, config: ScorePgsConfig) -> list[str]:
     """Ids of the scores, of one genome build with the cohort."""
-    catalog: dict[str, str | None] = {row["pgsId"]: row["genomeBuild"] for row in warehouse.read("pgsCatalog").collect()}
+    catalog = dict(warehouse.small("pgsCatalog", ["pgsId", "genomeBuild"]).itertuples(index=False))
     if unknown := [name for name in config.scores if name not in catalog]:
         raise ConfigError(f"setting scores: there is no {unknown[0]}", f"ingest it, or name one of {', '.join(sorted(catalog))}")
     ids = sorted(set(config.scores) or catalog)
@@ -128,28 +134,77 @@ def _check(run: Run, config: ScorePgsConfig, found: Found) -> None:
             )
 
 
-def _sums(cohort: Cohort, config: ScorePgsConfig, found: Found, ids: list[str]) -> NDArray[np.float64]:
-    """Sums and missing calls, (2, scores, 4 x bytes of a variant)."""
-    place = f.create_map(*(f.lit(part) for pair in zip(ids, range(len(ids)), strict=True) for part in pair))[f.col("pgsId")]
-    entry = f.struct(place.cast("int").alias("score"), "weight", "ofReference")
-    weights = found.weights.groupBy(*KEY).agg(f.collect_list(entry).alias("weights"))
-    layout, n_scores = cohort.layout, len(ids)
-    founders = only(cohort.at(cohort.people["isFounder"]))
-    imputed = config.missing_calls == "mean"
+class _Scores:
+    """Weights by the variants that have them, as tasks look them up.
 
-    def work(batch: pa.RecordBatch) -> NDArray[np.float64]:
-        packed = layout.side_by_side(batch.column("blocks"))
-        entries = batch.column("weights")
-        row, of = np.repeat(np.arange(len(batch)), entries.value_lengths().to_numpy()), entries.flatten()
-        score, weight = of.field("score").to_numpy(), of.field("weight").to_numpy()
-        reference = of.field("ofReference").to_numpy(zero_copy_only=False).astype(bool)
-        values = np.zeros((3, len(batch), n_scores))
-        np.add.at(values, (reference.astype(int), row, score), weight)
-        values[2, row, score] = 1
-        mean = np.full(len(batch), np.nan)
-        if imputed:
-            mean = 2 * np.nan_to_num(frequencies(genotype_counts(packed | founders)))
+    Args:
+        found: Weights and their variants.
+        ids: The scores, in order.
+        imputed: Whether a missing call counts as the copies that founders' calls expect.
+        founders: To put on packed calls so that founders alone have some; None where everyone is one.
+    """
+
+    def __init__(self, found: Found, ids: list[str], imputed: bool, founders: Bytes | None) -> None:
+        key = ["contigName", "start", "referenceAllele", "alternateAllele"]
+        rows = found.weights.sort_values(key, kind="stable")
+        first = ~rows.duplicated(key).to_numpy()
+        sites = rows.loc[first, key]
+        self.sites = Sites(*(pa.array(sites[name]) for name in key))
+        self._ends = np.append(np.flatnonzero(first), len(rows))
+        self._score = pd.Categorical(rows["pgsId"], ids).codes.astype(np.int64)
+        self._weight, self._of_reference = rows["weight"].to_numpy(float), rows["ofReference"].to_numpy(bool)
+        self._n, self._imputed, self._founders = len(ids), imputed, founders
+
+    def sums(self, rows: Rows) -> NDArray[np.float64]:
+        """Sums and missing calls, (2, scores, 4 x bytes)."""
+        pairs = self.sites.find(rows.contig, rows.start, rows.reference, rows.alternates)
+        pairs = pairs.some(~pairs.turned)
+        packed = rows.packed if len(pairs.row) == len(rows.packed) else rows.packed[pairs.row]
+        begin, count = self._ends[pairs.feature], np.diff(self._ends)[pairs.feature]
+        row = np.repeat(np.arange(len(packed)), count)
+        entry = np.repeat(begin - np.cumsum(count) + count, count) + np.arange(len(row))
+        values = np.zeros((3, len(packed), self._n))
+        np.add.at(values, (self._of_reference[entry].astype(int), row, self._score[entry]), self._weight[entry])
+        values[2, row, self._score[entry]] = 1
+        mean = np.full(len(packed), np.nan)
+        if self._imputed:
+            counts = rows.counts[pairs.row] if self._founders is None else genotype_counts(packed | self._founders)
+            mean = 2 * np.nan_to_num(frequencies(counts))
         return weighted_sums(packed, Weights.of(values[0], values[1], mean, values[2] > 0))
 
+
+def _sums(cohort: Cohort, config: ScorePgsConfig, found: Found, ids: list[str], contigs: Collection[str]) -> NDArray[np.float64]:
+    """Sums and missing calls, (2, scores, 4 x bytes of a variant)."""
+    layout, spark = cohort.layout, cohort.warehouse.spark
+    everyone = bool(cohort.people["isFounder"].all())
+    founders = None if everyone else only(cohort.at(cohort.people["isFounder"]))
+    scores = spark.sparkContext.broadcast(_Scores(found, ids, config.missing_calls == "mean", founders))
+    shape = (2, len(ids), 4 * layout.width)
+    files = [path for path in cohort.warehouse.live_files("genotypes") if partition_values(path)["contigName"] in contigs]
+
+    dealt = deal(spark, files)
+
+    def of_task(batch: pa.RecordBatch) -> NDArray[np.float64]:
+        # The last number tells of blocks that do not stand together.
+        total = np.zeros(int(np.prod(shape)) + 1)
+        try:
+            for path in (path for number in batch.column("id").to_pylist() for path in dealt[number]):
+                for rows in whole_variants(path, layout, scores.value.sites.any_within):
+                    total[:-1] += scores.value.sums(rows).ravel()
+        except ApartError:
+            total[-1] = 1
+        return total
+
+    def of_batch(batch: pa.RecordBatch) -> NDArray[np.float64]:
+        total, packed = np.zeros(shape), layout.side_by_side(batch.column("blocks"))
+        for contig in pc.unique(batch.column("contigName")).to_pylist():
+            mine = np.flatnonzero(pc.equal(batch.column("contigName"), contig).to_numpy(zero_copy_only=False))
+            start, reference, alternates = (batch.column(name).take(pa.array(mine)) for name in KEY[1:])
+            total += scores.value.sums(Rows(contig, start.to_numpy(), reference, alternates, packed[mine], genotype_counts(packed[mine])))
+        return total
+
+    added = summed(spark.range(0, len(dealt), 1, len(dealt)), of_task, (int(np.prod(shape)) + 1,))
+    if not added[-1]:
+        return added[:-1].reshape(shape)
     with cohort.bounded():
-        return summed(cohort.rows(config.sites).join(weights, KEY), work, (2, n_scores, 4 * layout.width))
+        return summed(cohort.rows(config.sites), of_batch, shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +19,11 @@ from genospark.features.matching import match
 from genospark.features.normalise import bounded
 from genospark.features.ridge_scores import variants_of
 from genospark.models.bundle import Bundle
+from genospark.models.spec import Variant
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.bundles import chosen
 from genospark.tasks.risk import TASK
-from genospark.tasks.risk_model import RiskModel, own_scale
+from genospark.tasks.risk_model import RiskModel, own_scale, row_bytes
 from genospark.tasks.risk_outputs import said_of, with_outputs
 
 _NUMBERS = (
@@ -74,20 +75,20 @@ def score(config: ScoreRiskConfig, spark: SparkSession) -> str:
 def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
     model = RiskModel.of(bundle)
     fused = fuse(run.warehouse, model.spec, config.predicted_expression)
-    variants, found = list(model.spec.variants), fused.variants_found
+    variants: Sequence[Variant] = model.spec.variants
+    found = fused.variants_found
     if model.spec.ridge:
         others = variants_of(model.spec.ridge)
-        variants, found = variants + others, found + match(run.warehouse, others).variants_found
+        variants, found = [*variants, *others], found + match(run.warehouse, others).variants_found
     coverage = found / len(variants)
     run.note(variants_found=f"{found}/{len(variants)}", ref_alt_exchanged=fused.variants_turned, turns_refused=fused.turns_refused)
     if coverage < config.min_variant_coverage:
         raise too_few(run.warehouse, variants, found, config.min_variant_coverage)
     scored = _scores(with_outputs(fused.rows, bundle), model)
     rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
-    with bounded(run.warehouse.spark, model.spec.normaliser):
+    with bounded(run.warehouse.spark, model.spec.normaliser, row_bytes(model.spec)):
         run.write("riskScores", rows)
-    people = run.warehouse.read("samples").count()
-    run.note(people=people)
+    run.note(people=run.warehouse.n_rows("samples"))
 
 
 def _scores(rows: DataFrame, model: RiskModel) -> DataFrame:

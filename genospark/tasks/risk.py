@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genospark.core.calls import MISSING
+from genospark.core.calls import MISSING, unpack
 from genospark.models.spec import FeatureSpec
 from genospark.models.targets import NOBODY, heads
 from genospark.tasks.problem import Field, Problem, Tensors
@@ -183,8 +183,21 @@ def dense_columns(
     variants = which[is_call]
     found = np.empty((len(packed), len(which)), np.float32)
     if len(variants):
-        means, deviations = (scale[variants] for scale in spec.variant_scale())
-        calls = packed[:, variants >> 2] >> (2 * (variants & 3)).astype(np.uint8) & 3
-        found[:, is_call] = np.where(calls == MISSING, np.float32(0), (calls - means) / deviations)
+        found[:, is_call] = _standardised(spec, packed, variants)
     found[:, ~is_call] = np.nan_to_num(measurements[:, which[~is_call] - len(spec.variants)])
+    return found
+
+
+def _standardised(spec: FeatureSpec, packed: NDArray[np.uint8], variants: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Some variants' copies less their mean, over their deviation; 0 where missing."""
+    means, deviations = (scale[variants] for scale in spec.variant_scale())
+    first, last = int(variants[0]), int(variants[-1])
+    if len(variants) == last - first + 1 and (np.diff(variants) == 1).all():
+        begin = 4 * (first // 4)
+        calls = unpack(packed[:, first // 4 : last // 4 + 1], last + 1 - begin)[:, first - begin :]
+    else:
+        calls = (packed[:, variants >> 2] >> (2 * (variants & 3)).astype(np.uint8) & 3).astype(np.uint8)
+    found = np.subtract(calls, means, dtype=np.float32)
+    found /= deviations
+    found[calls == MISSING] = 0
     return found

@@ -15,11 +15,12 @@ from genospark.models.bundle import Bundle
 from genospark.models.calibration import Calibration, Reference
 from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads
-from genospark.tasks.risk import TASK, Pairs, ancestry, built, dense_columns
+from genospark.tasks.risk import TASK, Pairs, ancestry, built, dense_columns, fields
 
 Floats = NDArray[np.float64]
 
-_WIDENED_BYTES = 256 << 20
+# Of vectors that are widened at once; TensorFlow holds a few times as much.
+_WIDENED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -114,19 +115,17 @@ class RiskModel:
 
         It gives those of the networks [people, members, heads] and of the regressions [people, 1 + members, heads].
         """
-        network = built(self.spec, self.shape, self.pairs)
-        network.set_weights(self.weights)
+        network = compiled(self)
         used = np.flatnonzero(self.coefficients.any(axis=(0, 2)))
         coefficients = np.moveaxis(self.coefficients[:, used], 1, 0).reshape(len(used), self.intercepts.size)
-        # Vectors are widened for so many people at once.
-        at_once = max(1, _WIDENED_BYTES // (4 * (len(self.spec.variants) + self.spec.n_measurements)))
+        at_once = people_at_once(self.spec)
 
         def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> tuple[Floats, Floats]:
             by_network, by_linear = [], []
             for first in range(0, max(len(calls), 1), at_once):
                 some = slice(first, first + at_once)
                 fed = {"calls": calls[some], "measurements": measurements[some]}
-                by_network.append(network(fed, training=False).numpy().astype(float))
+                by_network.append(network(**fed).numpy().astype(float))
                 by_linear.append(dense_columns(self.spec, calls[some], measurements[some], used) @ coefficients)
             linear = np.concatenate(by_linear).reshape(len(calls), *self.intercepts.shape) + self.intercepts
             return np.concatenate(by_network), linear
@@ -209,6 +208,26 @@ class RiskModel:
             for model, target, mine in zip(self.targets, self.spec.targets, heads(self.spec.targets), strict=True)
         ]
         return np.concatenate(parts, axis=1)
+
+
+def compiled(model: RiskModel) -> Any:
+    """The network as a function of `calls` and `measurements` of any number of people, compiled once."""
+    network = built(model.spec, model.shape, model.pairs)
+    network.set_weights(model.weights)
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, *field.shape), field.dtype, name=field.name) for field in fields(model.spec)]
+    return tf.function(lambda calls, measurements: network({"calls": calls, "measurements": measurements}, training=False), signature)
+
+
+def people_at_once(spec: FeatureSpec) -> int:
+    """People whose vectors are widened at once."""
+    return max(1, _WIDENED_BYTES // (4 * (len(spec.variants) + spec.n_measurements)))
+
+
+def row_bytes(spec: FeatureSpec) -> int:
+    """Bytes that a person's fused vector takes on its way through Spark, for ``core.batches``."""
+    return 4 * (spec.call_bytes + 4 * spec.n_measurements)
 
 
 def own_scale(targets: Sequence[Target], values: Floats) -> Floats:

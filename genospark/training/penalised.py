@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _CHECKS = 5
+# Of the features of a fit: its columns, and what it holds of products of any two.
+_MOST_CANDIDATES, _LEAST_CANDIDATES = 4096, 2048
+_COLUMN_BYTES = 1 << 30
 # Penalties without a better validation loss after which a target's path ends.
 _PATIENCE = 3
 
@@ -142,7 +145,11 @@ def _best(training: Sample, validation: Sample, targets: Sequence[Target], l1_ra
 
 
 def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: Sequence[float], going: Bools) -> Iterator[Linear]:
-    """Fits of falling penalties, each begun at the one before; the first has no weights. Targets that are not `going` stay as they are."""
+    """Fits of falling penalties, each begun at the one before; the first has no weights. Targets that are not `going` stay as they are.
+
+    Where the strong rule leaves more features in than memory should hold, the strongest are taken, and the check brings in those that are
+    missed. A target of which more have a weight goes no further.
+    """
     design, owned = training.design, heads(targets)
     width, n_heads = design.shape[1], training.offset.shape[1]
     weights, intercepts = np.zeros((width, n_heads)), np.zeros(n_heads)
@@ -152,6 +159,7 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
     gradient = _gradient(design, sides, weights, intercepts)
     top = np.array([np.abs(gradient[:, side.heads]).max(initial=1e-12) for side in sides]) / l1_ratio
     candidates = np.zeros((width, len(targets)), bool)
+    most = _most_candidates(design.shape[0])
     ratios = np.full(len(targets), l1_ratio)
     nothing = np.full(len(targets), np.inf)
     yield Linear(weights.copy(), intercepts.copy(), top, ratios, nothing, candidates.copy())
@@ -160,7 +168,13 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
         strengths = np.where(going, share * top, strengths)
         for side in (side for side in sides if going[side.index]):
             reach = np.abs(gradient[:, side.heads]).max(axis=1, initial=0)
-            candidates[:, side.index] |= reach >= l1_ratio * (2 * strengths[side.index] - last[side.index])
+            own = candidates[:, side.index]
+            if width > most:
+                own &= (weights[:, side.heads] != 0).any(axis=1)
+                if own.sum() >= most:
+                    going[side.index] = False
+                    continue
+            own |= _strongest(reach >= l1_ratio * (2 * strengths[side.index] - last[side.index]), own, reach, most)
         pending = going.copy()
         for _ in range(_CHECKS):
             for side in (side for side in sides if pending[side.index]):
@@ -174,12 +188,29 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
             for side in (side for side in sides if pending[side.index]):
                 reach = np.abs(gradient[:, side.heads]).max(axis=1, initial=0)
                 missed = (reach > 1.01 * l1_ratio * strengths[side.index]) & ~candidates[:, side.index]
+                if width > most and missed.sum() + candidates[:, side.index].sum() > most:
+                    candidates[:, side.index] &= (weights[:, side.heads] != 0).any(axis=1)
+                missed = _strongest(missed, candidates[:, side.index], reach, most)
                 candidates[:, side.index] |= missed
                 pending[side.index] = missed.any()
             if not pending.any():
                 break
         last = strengths.copy()
         yield Linear(weights.copy(), intercepts.copy(), strengths.copy(), ratios, nothing, candidates.copy())
+
+
+def _most_candidates(people: int) -> int:
+    """Features of which a fit may hold columns of so many people."""
+    return min(_MOST_CANDIDATES, max(_LEAST_CANDIDATES, min(2 * people, _COLUMN_BYTES // (4 * max(people, 1)))))
+
+
+def _strongest(wanted: Bools, there: Bools, reach: Floats, most: int) -> Bools:
+    """Of the features that are wanted and not there yet, as many of the largest gradients as there is room for."""
+    fresh = np.flatnonzero(wanted & ~there)
+    room = max(most - int(there.sum()), 0)
+    found = np.zeros(len(wanted), bool)
+    found[fresh if len(fresh) <= room else fresh[np.argsort(-reach[fresh], kind="stable")[:room]]] = True
+    return found
 
 
 def without(training: Sample, targets: Sequence[Target], full: Linear, left_out: Bools) -> Linear:

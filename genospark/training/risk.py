@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from genospark.core import delta
+from genospark.core.batches import bounded_batches
 from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
@@ -23,7 +26,7 @@ from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.problem import Problem
 from genospark.tasks.risk import TASK, RiskProblem, fields, label_fields
-from genospark.tasks.risk_model import RiskModel, Said, TargetModel
+from genospark.tasks.risk_model import RiskModel, Said, TargetModel, row_bytes
 from genospark.tasks.risk_outputs import said_of, with_outputs, with_unseen
 from genospark.training import stage
 from genospark.training.calibration import Judges, Unseen, shipped
@@ -35,8 +38,10 @@ Floats = NDArray[np.float64]
 
 METHODS = {"network": "multi-task network", "baseline": "elastic-net regression", "default": "mix chosen on validation people, calibrated"}
 RESAMPLES = 200
+_DRAWN = 1_000_000
 # Packed calls that the driver takes of training people, at most.
 _CALL_BYTES = 512 << 20
+_READ_BYTES = 8 << 20
 
 
 class TrainRiskConfig(TrainConfig):
@@ -105,19 +110,29 @@ def untuned(spec: FeatureSpec, network: RiskNetworkConfig, found: Fitted, weight
 
 
 def _examples(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> Examples:
-    """People of one side, packed, at most `most`, drawn by a hash."""
+    """People of one side, packed, at most `most`, drawn by a hash; in the order of the hash."""
     wanted = (*fields(spec), *label_fields(spec))
     most = max(1, min(most, _CALL_BYTES // max(spec.call_bytes, 1)))
-    rows = warehouse.read("riskExamples").where(f"split = '{side}'").orderBy(f.xxhash64("sampleId"), "sampleId").limit(most)
-    found: pd.DataFrame = rows.select(*(field.name for field in wanted)).toPandas()
-    calls, measurements, labels, weights, draw = (field.read(list(found[field.name])) for field in wanted)
+    rows = warehouse.read("riskExamples").where(f"split = '{side}'").select("sampleId", f.xxhash64("sampleId").alias("hash"))
+    people = [row["sampleId"] for row in rows.orderBy("hash", "sampleId").limit(most).select("sampleId").collect()]
+    place = pd.Series(range(len(people)), people)
+    found = [np.empty((len(people), *field.shape), np.dtype(field.dtype).newbyteorder("<")) for field in wanted]
+    # Read from their files, some at a time: vectors of a million variants are no rows for the JVM to sort.
+    for path in warehouse.live_files("riskExamples", split=side):
+        for batch in delta.batches(path, ["sampleId", *(field.name for field in wanted)], max(1, _READ_BYTES // max(spec.call_bytes, 1))):
+            own = place.reindex(batch.column("sampleId").to_pylist()).to_numpy(float)
+            here = np.flatnonzero(~np.isnan(own))
+            for field, array in zip(wanted, found, strict=True):
+                array[own[here].astype(int)] = field.read(batch.column(field.name).take(pa.array(here)).to_pylist())
+    calls, measurements, labels, weights, draw = found
     return Examples(calls, measurements, labels, weights, draw[:, 0])
 
 
 def predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
     """Outputs, labels, families, sex and population of validation and test people: some numbers a person."""
     rows = warehouse.read("riskExamples").where("split != 'train'").drop("runId", "draw")
-    people: pd.DataFrame = with_outputs(rows, bundle).toPandas()
+    with bounded_batches(warehouse.spark, row_bytes(FeatureSpec.of(bundle.definition["spec"], bundle.arrays))):
+        people: pd.DataFrame = with_outputs(rows, bundle).toPandas()
     people = people.sort_values("sampleId").reset_index(drop=True)
     for name in ("labels", "weights"):
         people[name] = [np.frombuffer(row, "<f4") for row in people[name]]
@@ -129,10 +144,15 @@ def predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
 
 
 def _unseen(warehouse: Warehouse, bundle: Bundle, judges: pd.DataFrame, most: int) -> Unseen:
-    """What members say of at most so many training people whom they left out, and of the judges."""
-    examples = warehouse.read("riskExamples").drop("runId")
-    learners = examples.where("split = 'train'").orderBy(f.xxhash64("sampleId"), "sampleId").limit(most)
-    found: pd.DataFrame = with_unseen(learners.unionByName(examples.where("split = 'validation'")), bundle).toPandas()
+    """What members say of training people whom they left out, about so many at most, and of the judges."""
+    rows = warehouse.read("riskExamples").where("split != 'test'").drop("runId")
+    share = most / max(rows.where("split = 'train'").count(), 1)
+    if share < 1:
+        # Drawn by a hash: nothing wide is sorted.
+        drawn = f.pmod(f.xxhash64("sampleId"), f.lit(_DRAWN)) < int(share * _DRAWN)
+        rows = rows.where((f.col("split") != "train") | drawn)
+    with bounded_batches(warehouse.spark, row_bytes(FeatureSpec.of(bundle.definition["spec"], bundle.arrays))):
+        found: pd.DataFrame = with_unseen(rows, bundle).toPandas()
     for name in ("labels", "weights"):
         found[name] = [np.frombuffer(row, "<f4") for row in found[name]]
     training = found[found["split"] == "train"].sort_values("sampleId")

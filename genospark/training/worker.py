@@ -22,6 +22,10 @@ from genospark.core.paths import open_bytes, place, write_whole
 from genospark.tasks.problem import Problem
 from genospark.training.feed import Batch, Feed
 
+_WIDENED = 16
+"""Bytes of float32 that a byte of packed calls becomes."""
+_WIDENED_BYTES = 128 << 20
+
 
 @dataclass(frozen=True)
 class RankJob:
@@ -91,7 +95,7 @@ def fitted(job: RankJob, report: Callable[[int, float], None] = lambda epoch, lo
     tf.random.set_seed(job.seed + hvd.rank())
     with (
         closing(Feed(job.training_files, problem, job.batch_size, hvd.rank(), hvd.size(), shuffle=job.seed)) as training,
-        closing(Feed(job.validation_files, problem, 4 * job.batch_size, hvd.rank(), hvd.size())) as validation,
+        closing(Feed(job.validation_files, problem, judged_at_once(problem, job.batch_size), hvd.rank(), hvd.size())) as validation,
     ):
         step, measure = _step(problem, network, optimizer), _measure(problem, network)
         losses = [_validation_loss(measure, problem, validation)]
@@ -119,6 +123,11 @@ def falling(epoch: int, epochs: int, last: float) -> float:
     """Share of the learning rate in an epoch, counted from 1: half a cosine from 1 to `last`."""
     gone = (epoch - 1) / max(epochs - 1, 1)
     return last + (1 - last) * (1 + math.cos(math.pi * gone)) / 2
+
+
+def judged_at_once(problem: Problem, batch_size: int) -> int:
+    """Validation examples of a batch: more than of a training batch, unless wide ones would then take much memory."""
+    return max(batch_size, min(4 * batch_size, _WIDENED_BYTES // (_WIDENED * max(1, sum(field.n_bytes for field in problem.inputs)))))
 
 
 def in_step(feed: Feed, problem: Problem) -> Iterator[tuple[Batch, tf.Tensor]]:

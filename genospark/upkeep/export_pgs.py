@@ -75,15 +75,15 @@ def _heads(model: RiskModel) -> Iterator[tuple[Target, TargetModel, int, str]]:
 
 def _weights(model: RiskModel, target: Target, head: int) -> pd.DataFrame:
     """Rows of a scoring file; a trait's are in its own unit."""
-    variants = model.spec.variants
+    variants = model.spec.variants.columns.to_pandas()
     means, deviations = model.spec.variant_scale()
     unit = target.standard_deviation if target.kind == "continuous" else 1.0
     frame = pd.DataFrame(
         {
-            "chr_name": [variant.contig_name for variant in variants],
-            "chr_position": [variant.start + 1 for variant in variants],
-            "effect_allele": [variant.alternate_allele for variant in variants],
-            "other_allele": [variant.reference_allele for variant in variants],
+            "chr_name": variants["contig_name"],
+            "chr_position": variants["start"] + 1,
+            "effect_allele": variants["alternate_allele"],
+            "other_allele": variants["reference_allele"],
             "effect_weight": unit * model.coefficients[0, : len(variants), head].astype(float) / deviations.astype(float),
             "allelefrequency_effect": np.round(means.astype(float) / 2, 6),
         }

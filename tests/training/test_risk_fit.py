@@ -11,7 +11,7 @@ from sklearn.linear_model import ElasticNet, LogisticRegression
 
 from genospark.core.calls import pack
 from genospark.models.risk import RiskNetworkConfig
-from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant
+from genospark.models.spec import Covariate, Expression, FeatureSpec, Variant, Variants
 from genospark.models.targets import Target
 from genospark.tasks.risk import RiskProblem, dense
 from genospark.training.design import Dense, Packed
@@ -57,6 +57,21 @@ def test_regressions_are_those_of_scikit_learn(sample: tuple[np.ndarray, Sample]
     assert found.coefficients.any(axis=0).all()
 
 
+def test_a_fit_that_may_hold_few_features_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strong rule leaves some hundred of 700 features in; the check brings in those that the strongest 60 lack."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(900, 700)).astype(np.float32)
+    eta = x[:, :6] @ np.array([1, -0.8, 0.6, 0.5, 0.4, 0.3])
+    labels = np.stack([random.random(900) < 1 / (1 + np.exp(-eta)), eta + random.normal(size=900)], axis=1).astype(np.float32)
+    mine, judges = (Sample.of(Dense(x[some]), labels[some], None, TARGETS[:2]) for some in (slice(0, 600), slice(600, 900)))
+    free, _ = fit(mine, judges, TARGETS[:2], [1.0, 0.2], [0.7, 0.5, 0.3])
+    monkeypatch.setattr("genospark.training.penalised._MOST_CANDIDATES", 60)
+    held, _ = fit(mine, judges, TARGETS[:2], [1.0, 0.2], [0.7, 0.5, 0.3])
+    assert free.candidates.sum(axis=0).min() > 60 >= held.candidates.sum(axis=0).max()
+    assert held.coefficients == pytest.approx(free.coefficients, abs=2e-3)
+    assert (held.coefficients != 0).sum(axis=0).min() > 4
+
+
 def test_people_left_out_change_nothing(sample: tuple[np.ndarray, Sample]) -> None:
     """A regression without some people is the same whatever their labels are, and another one than that with them."""
     _, training = sample
@@ -99,7 +114,7 @@ def people() -> tuple[FeatureSpec, Examples, Fitted]:
     measurements[:50, :4] = np.nan
     liability = 0.5 * x[:, 2] + 0.9 * x[:, 5] * x[:, 9] + random.normal(size=900)
     labels = np.stack([liability > 1, liability / liability.std()], axis=1).astype(np.float32)
-    variants = tuple(Variant("1" if i < 20 else "2", i, "A", "C", 0.6, 0.65, 0.1) for i in range(41))
+    variants = Variants.of(Variant("1" if i < 20 else "2", i, "A", "C", 0.6, 0.65, 0.1) for i in range(41))
     expression = tuple(Expression(f"g{i}", "T", "s", 0.0, 1.0, 0.1) for i in range(4))
     spec = FeatureSpec(variants, expression, (Covariate("age", 0.0, 1.0), Covariate("PC1", 0.0, 1.0)), "none", TARGETS[:2])
     draw = random.integers(0, 240, 900).astype(np.uint8)
