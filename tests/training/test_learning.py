@@ -19,5 +19,5 @@ def test_the_learning_rate_falls_along_half_a_cosine() -> None:
 
 def test_a_network_that_sees_farther_than_its_examples_is_refused(cohort: Cohort, spark: SparkSession) -> None:
     config = {"warehouse": str(cohort.path), "network": {"dilations": [1, 2, 4, 8, 16]}}
-    with pytest.raises(ConfigError, match="sees 31 positions .* have 15"):
+    with pytest.raises(ConfigError, match=r"sees 31 positions .* have 15"):
         train(TrainVariantsConfig.model_validate(config), spark)
