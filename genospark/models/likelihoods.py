@@ -41,8 +41,8 @@ class LikelihoodConfig(Settings):
 class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
     """Pileup -> log posteriors of the genotypes, and signals for a network.
 
-    Input: uint8 [windows, positions, channels]. Output: float32 [windows, positions, heads, genotypes] (not normalised) and
-    float32 [windows, positions, signals].
+    Input: uint8 [windows, positions, channels]. Output: float32 [windows, positions, heads, genotypes] (not normalised),
+    float32 [windows, positions, signals], and [windows, positions, rates], which are the sample's and not the position's.
 
     Allele 1 and 2 are the two best-supported bases beside the reference (ties: in the order A, C, G, T), or the two ranked indels. The
     likelihood of a genotype of bases is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987); those of
@@ -53,7 +53,7 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         super().__init__(trainable=False, **keywords)
         self._config = config
 
-    def call(self, pileup: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, pileup: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         config = self._config
         raw = tf.cast(pileup, tf.float32)
 
@@ -99,8 +99,8 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         of_strands = [_log_posteriors(by_allele[..., strand], error, config.snv_rate) for strand in (0, 1)]
         others = tf.stack([*of_strands, *(_priors(config.indel_rate) + part for part in (by_reads, by_counts))], axis=-2)
         best = tf.nn.log_softmax(tf.concat([logits, others], axis=-2))
+        # Not the reference's letters: by them a network knows places again, and people who share them carry the same variants.
         signals = [
-            reference,
             tf.reshape(by_allele, [*_leading(by_allele), 6]) / tf.maximum(depth[..., 0:1], 1.0),
             tf.reshape(indel_strands, [*_leading(indel_strands), 6]) / tf.maximum(across, 1.0),
             allele_quality / _QUALITY,
@@ -108,13 +108,12 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
             channel("indel1_insertion", "indel2_insertion"),
             channel("mapping_quality", "alternate_mapping_quality", "alternate_end_distance", "alternate_mismatches") / _QUALITY,
             tf.math.log1p(channel("homopolymer", "repeat_length")) / 2,
-            channel("slip_error", "indel_error", "base_error", "double_error") / _QUALITY,
             tf.cast(slips, tf.float32),
             tf.one_hot(pileup[..., INDEX["repeat_unit"]], 5),
             channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
             tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 4) * len(GENOTYPES)]),
         ]
-        return logits, tf.concat(signals, axis=-1)
+        return logits, tf.concat(signals, axis=-1), channel("slip_error", "indel_error", "base_error", "double_error") / _QUALITY
 
 
 def _leading(tensor: tf.Tensor) -> list[Any]:

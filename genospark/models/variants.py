@@ -25,6 +25,7 @@ class VariantNetworkConfig(Settings):
         kernel: Positions that a convolution sees.
         dilations: Distance between these positions, one residual block each; of a gru their number is that of its layers.
         dropout: Share of units dropped while training.
+        rate_noise: Spread of what is added to a sample's rates of error while training, in 40 Phred.
     """
 
     kind: Literal["cnn", "gru"] = "cnn"
@@ -32,6 +33,7 @@ class VariantNetworkConfig(Settings):
     kernel: PositiveInt = 3
     dilations: list[PositiveInt] = Field([1, 2, 4, 8], min_length=1)
     dropout: float = Field(0.1, ge=0, lt=1)
+    rate_noise: float = Field(0.1, ge=0)
 
 
 def build(likelihood: LikelihoodConfig, config: VariantNetworkConfig | None) -> tf.keras.Model:
@@ -46,10 +48,12 @@ def build(likelihood: LikelihoodConfig, config: VariantNetworkConfig | None) -> 
     """
     layers = tf.keras.layers
     pileup = tf.keras.Input((WINDOW_BP, len(MODEL_CHANNELS)), dtype=tf.uint8, name="pileup")
-    logits, signals = Likelihoods(likelihood, name="likelihoods")(pileup)
+    logits, signals, rates = Likelihoods(likelihood, name="likelihoods")(pileup)
     if config is None:
         return tf.keras.Model({"pileup": pileup}, logits, name="bayesian")
-    hidden = layers.Dense(config.units, "relu", name="signals")(signals)
+    # Samples are few: by exact rates a network would know each of them again.
+    blurred = layers.GaussianNoise(config.rate_noise)(rates)
+    hidden = layers.Dense(config.units, "relu", name="signals")(layers.Concatenate()([signals, blurred]))
     for index, dilation in enumerate(config.dilations):
         # What each block adds to what it is given (He et al. 2016, CVPR); blocks see ever farther (Yu and Koltun 2016, ICLR).
         if config.kind == "cnn":
