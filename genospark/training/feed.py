@@ -36,23 +36,24 @@ class Feed:
     def __init__(self, files: list[str], problem: Problem, batch_size: int, rank: int, ranks: int, shuffle: int | None = None) -> None:
         self._inputs, self._labels = problem.inputs, problem.labels
         self._started = False
-        fields = (*self._inputs, *self._labels)
+        # What is of no width, such as measurements where there are none, does not go through tf.data, which dies of it.
+        fields = [field for field in (*self._inputs, *self._labels) if field.n_bytes]
         self._reader = _open(files, [field.name for field in fields], rank, ranks, shuffle)
-        rows = self._dataset()
+        rows = self._dataset(fields)
         if shuffle is not None:
             held = max(1, min(_SHUFFLED_ROWS, _SHUFFLED_BYTES // sum(field.n_bytes for field in fields)))
             rows = rows.shuffle(held, seed=shuffle + rank, reshuffle_each_iteration=True)
         self._batches = rows.batch(batch_size)
 
-    def _dataset(self) -> tf.data.Dataset:
+    def _dataset(self, fields: list[Field]) -> tf.data.Dataset:
         from petastorm.tf_utils import make_petastorm_dataset
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             groups = make_petastorm_dataset(self._reader)
 
-        def decode(group: Any) -> Batch:
-            return self._sides({field.name: _decoded(getattr(group, field.name), field) for field in (*self._inputs, *self._labels)})
+        def decode(group: Any) -> Tensors:
+            return {field.name: _decoded(getattr(group, field.name), field) for field in fields}
 
         return groups.map(decode, deterministic=True).unbatch()
 
@@ -61,8 +62,10 @@ class Feed:
         if self._started:
             self._reader.reset()
         self._started = True
-        for inputs, labels in self._batches:
-            yield (inputs, labels), int(next(iter(labels.values())).shape[0])
+        for columns in self._batches:
+            examples = int(next(iter(columns.values())).shape[0])
+            empty = {field.name: tf.zeros((examples, *field.shape), field.dtype) for field in self._inputs if not field.n_bytes}
+            yield self._sides(columns | empty), examples
         none = {field.name: tf.fill((1, *field.shape), tf.constant(field.missing, field.dtype)) for field in (*self._inputs, *self._labels)}
         while True:
             yield self._sides(none), 0

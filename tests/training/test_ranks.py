@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,6 +70,26 @@ def test_the_feed_gives_every_person_once_whatever_the_ranks(cohort: Cohort) -> 
                 found += _drain(feed)
                 feed.close()
             assert sorted(found) == expected
+
+
+def test_the_feed_of_people_without_measurements(tmp_path: Path) -> None:
+    """Vectors of no width once ended a rank with a segmentation fault."""
+    from genospark.training.feed import Feed
+
+    spec = dataclasses.replace(ranks.spec(), covariates=(), targets=ranks.spec().targets[:1])
+    calls = np.random.default_rng(2).integers(0, 256, (20, spec.call_bytes)).astype(np.uint8)
+    labels, ones = np.arange(20, dtype="<f4"), np.ones(1, "<f4").tobytes()
+    columns = {"calls": [row.tobytes() for row in calls], "measurements": [b""] * 20, "labels": [label.tobytes() for label in labels]}
+    pd.DataFrame(columns | {"weights": [ones] * 20, "draw": [b"\0"] * 20}).to_parquet(tmp_path / "a.parquet", index=False)
+    feed = Feed([f"file://{tmp_path}/a.parquet"], RiskProblem(spec, {}, Pairs.none(), ranks.START, ()), 8, 0, 1, shuffle=1)
+    found: dict[float, bytes] = {}
+    for (inputs, known), examples in feed.epoch():
+        if not examples:
+            break
+        assert inputs["measurements"].shape == (examples, 0)
+        found |= dict(zip(known["labels"].numpy()[:, 0].tolist(), (row.tobytes() for row in inputs["calls"].numpy()), strict=True))
+    feed.close()
+    assert found == dict(zip(labels.tolist(), columns["calls"], strict=True))
 
 
 def test_the_files_of_the_splits_hold_disjoint_families(cohort: Cohort) -> None:
