@@ -79,6 +79,7 @@ def base_sums(evidence: Evidence) -> Sums:
         "plainBases": int(depth[plain].sum()),
         "plainErrors": int((depth - shown)[plain].sum()),
         "plainSites": int(plain.sum()),
+        "plainPairs": int((depth[plain] * (depth[plain] - 1) // 2).sum()),
         "plainDoubles": int((counts.max(axis=1)[plain] > 1).sum()),
         "alternateSites": int(alternate.sum()),
         "alternateBases": int(depth[alternate].sum()),
