@@ -22,8 +22,8 @@ CLASSES = (MOST_UNIT + 1) * (MOST_COPIES + 1)
 BY_CLASS = ("slipReads", "slips")
 """Sums over positions without a variant, by class of the repeat that begins there: reads, and those that gain or lose one unit."""
 OVERALL = ("indelReads", "otherIndels", "plainBases", "plainErrors", "plainSites", "plainDoubles", "plainPairs")
-"""Likewise of all of them: reads and those with another indel; bases and wrong ones; positions and those with the same wrong base twice, and
-pairs of bases that might have been wrong alike."""
+"""Likewise of all of them: reads and those with another indel; bases and wrong ones; positions, those with the same wrong base twice,
+and pairs of bases that might have been wrong alike."""
 _RATES = 3
 SIZE = CLASSES + _RATES
 """Rates of a profile: slips of each class, other indels, wrong bases, positions with the same wrong base twice beyond chance."""

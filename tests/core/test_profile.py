@@ -24,7 +24,9 @@ def test_what_is_seen_often_counts_and_what_is_not_is_usual() -> None:
         "indelReads": 10**9,
         "otherIndels": 10**4,
         "plainSites": 10**8,
-        "plainDoubles": 10**4,
+        # A thousandth of the bases is wrong, so of 9e9 pairs 3e3 are wrong alike by chance.
+        "plainDoubles": 10**4 + 3 * 10**3,
+        "plainPairs": 9 * 10**9,
     }
     rates = of_sums(sums)
     assert np.allclose(rates[[16 + 8, CLASSES, CLASSES + 1, CLASSES + 2]], [0.05, 1e-5, 1e-3, 1e-4], rtol=0.02)
