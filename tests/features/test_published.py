@@ -40,6 +40,7 @@ def test_a_published_score_is_a_feature(cohort: Cohort, spark: SparkSession, tmp
         build_features(BuildRiskFeaturesConfig.model_validate(asked), spark)
     score(ScorePgsConfig(warehouse=warehouse), spark)
     build_features(BuildRiskFeaturesConfig.model_validate(asked), spark)
+    found = Warehouse(spark, warehouse)
     spec = from_tables(found)
     place = [covariate.name for covariate in spec.covariates].index("PGS000777") - len(spec.covariates)
     examples = found.read("riskExamples").toPandas().set_index("sampleId")
