@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pysam
+import pysam.bcftools
 import pytest
 from pyspark.sql import SparkSession
 from support import Cohort
