@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 _TASKS_PER_CORE = 4
@@ -36,3 +37,20 @@ def deal(spark: SparkSession, files: list[str]) -> list[list[str]]:
     """Files of each of some tasks, a few a core, neighbours together."""
     n = max(1, min(len(files), _TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
     return [own.tolist() for own in np.array_split(np.array(files, object), n)]
+
+
+def groups_within(file: pq.ParquetFile, wanted: Callable[[int, int], bool]) -> list[int]:
+    """Row groups of a file that are to be read, by their least and largest `start`; those that do not say it are.
+
+    Args:
+        file: Of a table of variants.
+        wanted: Whether something is, between two starts, both of which count.
+    """
+
+    def may_hold(number: int) -> bool:
+        group = file.metadata.row_group(number)
+        columns = (group.column(place) for place in range(group.num_columns))
+        found = next((column.statistics for column in columns if column.path_in_schema == "start"), None)
+        return found is None or not found.has_min_max or wanted(found.min, found.max)
+
+    return [number for number in range(file.num_row_groups) if may_hold(number)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from genospark.core.calls import MISSING
-from genospark.core.pileup import BASES, WINDOW_BP, alternate_bases, read
+from genospark.core.pileup import BASES, WINDOW_BP, alternate_bases
 from genospark.core.sites import evident
 
 UNKNOWN = -1
@@ -26,30 +26,32 @@ class Labels:
     Attributes:
         snv, indel: Genotype of the best-supported bases and indels, -1 for not known, int8 [windows, 1000].
         missed_snv, missed_indel: True genotypes that cannot be chosen, [windows].
+        evident: Where a read leaves a choice, [windows, 1000].
     """
 
     snv: NDArray[np.int8]
     indel: NDArray[np.int8]
     missed_snv: NDArray[np.int64]
     missed_indel: NDArray[np.int64]
+    evident: NDArray[np.bool_]
 
 
-def label(batch: pa.RecordBatch) -> Labels:
+def label(batch: pa.RecordBatch, pileup: NDArray[np.uint8]) -> Labels:
     """Labels of a batch of windows; where no read leaves a choice, homozygous reference is not learnt.
 
     Args:
-        batch: Columns start, pileup, indels (see ``readWindows``), and truth: genotypes in the window that are not homozygous
+        batch: Columns start, indels (see ``readWindows``), and truth: genotypes in the window that are not homozygous
             reference, structs of start, referenceAllele, alternateAllele and copies (3 for missing), or null.
+        pileup: The windows of `pileup`, [windows, 1000, channels].
     """
-    pileup = read(batch.column("pileup").to_pylist())
     start = batch.column("start").to_numpy()
     truth = _events(batch.column("truth"), start)
     snv, missed_snv = _snv_labels(pileup, *truth)
     indel, missed_indel = _indel_labels(batch, start, *truth)
-    quiet = ~evident(pileup)
+    sites = evident(pileup)
     for labels in (snv, indel):
-        labels[quiet & (labels == 0)] = UNKNOWN
-    return Labels(snv, indel, missed_snv, missed_indel)
+        labels[~sites & (labels == 0)] = UNKNOWN
+    return Labels(snv, indel, missed_snv, missed_indel, sites)
 
 
 Events = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.object_], NDArray[np.object_], NDArray[np.int64]]

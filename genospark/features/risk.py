@@ -127,7 +127,7 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     columns = "sampleId string, familyId string, split string, labels binary, weights binary, draw binary"
     labelled = fused.join(warehouse.spark.createDataFrame(known, columns), "sampleId")
     spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
-    with bounded(warehouse.spark, spec.normaliser, 4 * (spec.call_bytes + 4 * spec.n_measurements)):
+    with bounded(warehouse.spark, spec.normaliser, spec.row_bytes):
         run.write("riskExamples", spread)
 
 

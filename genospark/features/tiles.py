@@ -8,6 +8,7 @@ ten kilobytes, and memory grows neither with people nor, but for the vectors of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from genospark.core import calls as packing
 from genospark.core import paths
 from genospark.core.calls import MISSING, SAMPLE_BLOCK, Bytes, packed_bytes
 from genospark.core.delta import partition_values
-from genospark.core.scans import over_files
+from genospark.core.scans import groups_within, over_files
 from genospark.core.storage import Warehouse
 from genospark.features.sites import Bools, Ints, Sites, key_columns
 
@@ -109,7 +110,7 @@ def _matched(path: str, sites: Sites, usable: Bools) -> Iterator[tuple[int, int,
     contig = str(partition_values(path)["contigName"])
     with paths.open_bytes(path) as stream:
         file = pq.ParquetFile(stream)
-        groups = [number for number in range(file.num_row_groups) if _may_hold(file.metadata.row_group(number), contig, sites)]
+        groups = groups_within(file, partial(sites.any_within, contig))
         for batch in file.iter_batches(_READ_ROWS, row_groups=groups, columns=_COLUMNS):
             pairs = sites.find(contig, *key_columns(batch))
             pairs = pairs.some(usable[pairs.turned.astype(int), pairs.feature])
@@ -120,14 +121,6 @@ def _matched(path: str, sites: Sites, usable: Bools) -> Iterator[tuple[int, int,
                     if len(mine.row):
                         packed = _rows(batch.column("calls").take(pa.array(mine.row)))
                         yield block, kind, mine.feature, _EXCHANGED[packed] if turned else packed
-
-
-def _may_hold(group: pq.RowGroupMetaData, contig: str, sites: Sites) -> bool:
-    for number in range(group.num_columns):
-        column = group.column(number)
-        if column.path_in_schema == "start" and column.statistics is not None and column.statistics.has_min_max:
-            return sites.any_within(contig, column.statistics.min, column.statistics.max)
-    return True
 
 
 def _rows(values: pa.BinaryArray) -> Bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genospark.core.pileup import WINDOW_BP, read
 from genospark.core.profile import told
-from genospark.core.sites import evident, n_beside, side_by_side, surroundings
+from genospark.core.sites import n_beside, side_by_side, surroundings
 from genospark.features.genotype_labels import UNKNOWN, Labels, label
 
 COLUMNS = (
@@ -52,8 +52,8 @@ class Examples:
         Args:
             batch: Columns of ``readWindows``, errorProfile, split and truth, see ``label``.
         """
-        labels = label(batch)
         pileup = told(read(batch.column("pileup").to_pylist()), batch.column("errorProfile").to_pylist())
+        labels = label(batch, pileup)
         keys = list(zip(*(batch.column(name).to_pylist() for name in ("sampleId", "contigName", "start", "split")), strict=True))
         packed = np.array([key[3] == "train" and self._context is not None for key in keys], bool)
         rows: list[Row] = []
@@ -76,7 +76,7 @@ class Examples:
     ) -> None:
         assert self._context is not None
         known = np.stack([labels.snv[mine], labels.indel[mine]], axis=-1)
-        window, offset = np.nonzero(evident(pileup[mine]) & (known != UNKNOWN).any(axis=-1))
+        window, offset = np.nonzero(labels.evident[mine] & (known != UNKNOWN).any(axis=-1))
         held.contigs += [keys[mine[at]][1] for at in window.tolist()]
         held.positions += [keys[mine[at]][2] + place for at, place in zip(window.tolist(), offset.tolist(), strict=True)]
         held.pieces += list(surroundings(pileup, mine[window], offset, self._context))

@@ -35,9 +35,7 @@ _FIGURES = pa.schema(
         ("empiricalQuality", pa.float64()),
     ]
 )
-
-
-_BASE_SUMS = ("plainBases", "plainErrors", "alternateSites", "alternateBases", "alternateReference")
+_ALTERNATES = ("alternateSites", "alternateBases", "alternateReference")
 
 
 def read_quality(rows: DataFrame, qualities: Mapping[str, BaseQuality]) -> DataFrame:
@@ -82,7 +80,7 @@ def _figures(name: str, row: dict[str, Any], means: Mapping[str, tuple[float | N
     reads = Counter(row["reads"])
     seen = reads.pop("seen", 0)
     # A sample without any reads has no sums of bases.
-    row = dict.fromkeys((*_BASE_SUMS, *OVERALL), 0) | {name: np.zeros(CLASSES) for name in BY_CLASS} | row
+    row = dict.fromkeys((*_ALTERNATES, *OVERALL), 0) | {name: np.zeros(CLASSES) for name in BY_CLASS} | row
     error = row["plainErrors"] / row["plainBases"] if row["plainBases"] else None
     contamination = None
     if row["alternateSites"] >= MIN_SITES and error is not None:

@@ -76,6 +76,11 @@ class FeatureSpec:
         return -(-len(self.variants) // 4)
 
     @property
+    def row_bytes(self) -> int:
+        """Bytes that a person's fused vector takes on its way through Spark, for ``core.batches``."""
+        return 4 * (self.call_bytes + 4 * self.n_measurements)
+
+    @property
     def n_measurements(self) -> int:
         return len(self.expression) + len(self.covariates)
 

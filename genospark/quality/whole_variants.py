@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from genospark.core import paths
 from genospark.core.calls import Bytes, Counts
 from genospark.core.delta import partition_values
+from genospark.core.scans import groups_within
 from genospark.quality.cohort import Layout
 
 _TALLIES = ["nCalled", "nHet", "nHaploidAlt", "nHomAlt"]
@@ -57,7 +59,7 @@ def whole_variants(path: str, layout: Layout, within: Within) -> Iterator[Rows]:
     at_once = n * max(16, _BATCH_BYTES // layout.width)
     with paths.open_bytes(path) as stream:
         file = pq.ParquetFile(stream)
-        groups = [number for number in range(file.num_row_groups) if _wanted(file.metadata.row_group(number), contig, within)]
+        groups = groups_within(file, partial(within, contig))
         held: list[pa.RecordBatch] = []
         for number in groups:
             for batch in file.iter_batches(at_once, row_groups=[number], columns=_COLUMNS):
@@ -69,14 +71,6 @@ def whole_variants(path: str, layout: Layout, within: Within) -> Iterator[Rows]:
                     yield _rows(contig, rows.slice(0, whole), layout)
             if held:
                 raise ApartError(path)
-
-
-def _wanted(group: pq.RowGroupMetaData, contig: str, within: Within) -> bool:
-    for number in range(group.num_columns):
-        column = group.column(number)
-        if column.path_in_schema == "start" and column.statistics is not None and column.statistics.has_min_max:
-            return within(contig, column.statistics.min, column.statistics.max)
-    return True
 
 
 def _rows(contig: str, batch: pa.RecordBatch, layout: Layout) -> Rows:

@@ -23,7 +23,7 @@ from genospark.models.spec import Variant
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.bundles import chosen
 from genospark.tasks.risk import TASK
-from genospark.tasks.risk_model import RiskModel, own_scale, row_bytes
+from genospark.tasks.risk_model import RiskModel, own_scale
 from genospark.tasks.risk_outputs import said_of, with_outputs
 
 _NUMBERS = (
@@ -86,7 +86,7 @@ def _score(run: Run, config: ScoreRiskConfig, bundle: Bundle) -> None:
         raise too_few(run.warehouse, variants, found, config.min_variant_coverage)
     scored = _scores(with_outputs(fused.rows, bundle), model)
     rows = scored.withColumns({"variantCoverage": f.lit(coverage), "modelVersion": f.lit(bundle.version)})
-    with bounded(run.warehouse.spark, model.spec.normaliser, row_bytes(model.spec)):
+    with bounded(run.warehouse.spark, model.spec.normaliser, model.spec.row_bytes):
         run.write("riskScores", rows)
     run.note(people=run.warehouse.n_rows("samples"))
 

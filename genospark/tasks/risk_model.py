@@ -225,11 +225,6 @@ def people_at_once(spec: FeatureSpec) -> int:
     return max(1, _WIDENED_BYTES // (4 * (len(spec.variants) + spec.n_measurements)))
 
 
-def row_bytes(spec: FeatureSpec) -> int:
-    """Bytes that a person's fused vector takes on its way through Spark, for ``core.batches``."""
-    return 4 * (spec.call_bytes + 4 * spec.n_measurements)
-
-
 def own_scale(targets: Sequence[Target], values: Floats) -> Floats:
     """Values [people, heads] with those of continuous targets in their own unit."""
     found = values.copy()

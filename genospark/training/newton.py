@@ -77,10 +77,11 @@ class Side:
         start = np.zeros(self.target.n_heads) if self._offset.any() else null_outputs(self.target, self._labels, self._weights)
         return self.newton(nothing, np.zeros((0, self.target.n_heads)), start, 1.0, 1.0)[1]
 
-    def model(self, design: Design, wanted: Bools, reach: Floats) -> Model:
-        """One that has all wanted features: the last one, or a new one with those that will be wanted next, by their reach."""
+    def model(self, design: Design, wanted: Bools, reach: Floats, most: int) -> Model:
+        """One that has all wanted features: the last, or a new one with those that will be wanted next, by their reach; `most` in all."""
         if self._model is None or wanted[self._model.features].sum() < wanted.sum():
-            next_best = np.argsort(np.where(wanted, np.inf, -reach), kind="stable")[: int(wanted.sum() * _AHEAD) + _AT_LEAST_AHEAD]
+            ahead = int(wanted.sum() * _AHEAD) + _AT_LEAST_AHEAD
+            next_best = np.argsort(np.where(wanted, np.inf, -reach), kind="stable")[: min(ahead, max(most - int(wanted.sum()), 0))]
             chosen = wanted.copy()
             chosen[next_best] = True
             # The old one goes first: both together might not fit.

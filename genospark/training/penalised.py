@@ -179,7 +179,7 @@ def _path(training: Sample, targets: Sequence[Target], l1_ratio: float, shares: 
         for _ in range(_CHECKS):
             for side in (side for side in sides if pending[side.index]):
                 reach = np.abs(gradient[:, side.heads]).max(axis=1, initial=0)
-                model = side.model(design, candidates[:, side.index], reach)
+                model = side.model(design, candidates[:, side.index], reach, most)
                 used, strength = model.features, strengths[side.index]
                 some, intercepts[side.heads] = side.newton(model, weights[used, side.heads], intercepts[side.heads], strength, l1_ratio)
                 weights[used, side.heads] = some

@@ -26,7 +26,7 @@ from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads, response
 from genospark.tasks.problem import Problem
 from genospark.tasks.risk import TASK, RiskProblem, fields, label_fields
-from genospark.tasks.risk_model import RiskModel, Said, TargetModel, row_bytes
+from genospark.tasks.risk_model import RiskModel, Said, TargetModel
 from genospark.tasks.risk_outputs import said_of, with_outputs, with_unseen
 from genospark.training import stage
 from genospark.training.calibration import Judges, Unseen, shipped
@@ -131,7 +131,7 @@ def _examples(warehouse: Warehouse, spec: FeatureSpec, side: str, most: int) -> 
 def predicted(warehouse: Warehouse, bundle: Bundle) -> pd.DataFrame:
     """Outputs, labels, families, sex and population of validation and test people: some numbers a person."""
     rows = warehouse.read("riskExamples").where("split != 'train'").drop("runId", "draw")
-    with bounded_batches(warehouse.spark, row_bytes(FeatureSpec.of(bundle.definition["spec"], bundle.arrays))):
+    with bounded_batches(warehouse.spark, FeatureSpec.of(bundle.definition["spec"], bundle.arrays).row_bytes):
         people: pd.DataFrame = with_outputs(rows, bundle).toPandas()
     people = people.sort_values("sampleId").reset_index(drop=True)
     for name in ("labels", "weights"):
@@ -151,7 +151,7 @@ def _unseen(warehouse: Warehouse, bundle: Bundle, judges: pd.DataFrame, most: in
         # Drawn by a hash: nothing wide is sorted.
         drawn = f.pmod(f.xxhash64("sampleId"), f.lit(_DRAWN)) < int(share * _DRAWN)
         rows = rows.where((f.col("split") != "train") | drawn)
-    with bounded_batches(warehouse.spark, row_bytes(FeatureSpec.of(bundle.definition["spec"], bundle.arrays))):
+    with bounded_batches(warehouse.spark, FeatureSpec.of(bundle.definition["spec"], bundle.arrays).row_bytes):
         found: pd.DataFrame = with_unseen(rows, bundle).toPandas()
     for name in ("labels", "weights"):
         found[name] = [np.frombuffer(row, "<f4") for row in found[name]]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP
+from genospark.core.pileup import CHANNELS, INDEX, WINDOW_BP, read
 from genospark.features.genotype_labels import label
 
 START = 5000
@@ -36,7 +36,7 @@ def _labels(shown: dict[int, dict[str, int]], indels: list[tuple[int, int, str, 
         ],
         ["start", "pileup", "indels", "truth"],
     )
-    found = label(batch)
+    found = label(batch, read(batch.column("pileup").to_pylist()))
     return {"snv": found.snv[0], "indel": found.indel[0], "nMissedSnv": found.missed_snv[0], "nMissedIndel": found.missed_indel[0]}
 
 

@@ -12,6 +12,7 @@ import pysam
 from genospark.core.builds import prefix_hint
 from genospark.core.paths import is_url
 from genospark.errors import InputError
+from genospark.ingest.reads.bases import coverage
 from genospark.ingest.reads.cigars import Bools
 from genospark.ingest.reads.regions import Region
 
@@ -54,19 +55,17 @@ class KnownSites:
         Raises:
             InputError: The file is damaged.
         """
-        change = np.zeros(region.end - region.start + 1, np.int64)
+        n = region.end - region.start
         with self._opened() as file:
             if region.contig_name not in file.contigs:
-                return np.zeros(len(change) - 1, bool)
+                return np.zeros(n, bool)
             try:
                 sites = [line.split("\t", 4)[1:4:2] for line in file.fetch(region.contig_name, region.start, region.end)]
                 first = np.array([int(position) - 1 for position, _ in sites], np.int64) - region.start
                 bases = np.array([len(allele) for _, allele in sites], np.int64)
             except (OSError, ValueError) as error:
                 raise InputError(f"{self.path}: cannot be read as an indexed VCF ({error})", _INDEX.format(self.path)) from None
-        np.add.at(change, np.clip(first, 0, len(change) - 1), 1)
-        np.add.at(change, np.clip(first + bases, 0, len(change) - 1), -1)
-        covered: Bools = np.cumsum(change)[:-1] > 0
+        covered: Bools = coverage(first, first + bases, n) > 0
         return covered
 
     def _opened(self) -> pysam.TabixFile:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from genospark.core.pileup import INDEX, UNKNOWN_BASE, base_counts, depth
-from genospark.ingest.reads.bases import TILE, cut
+from genospark.ingest.reads.bases import TILE, coverage, cut
 from genospark.ingest.reads.cigars import ALIGNED, Bools, read_cigars
 from genospark.ingest.reads.filters import KEPT, ReadFilters, classify
 from genospark.ingest.reads.pileup import Pileup, pile_up
@@ -60,10 +60,8 @@ def _doubtful(piled: Pileup) -> Bools:
     most = counts.max(axis=1)
     variants = (most >= _AGREE) & (most >= _SHARE * total)
     gaps = np.flatnonzero(piled.tensor[:, INDEX["indels"]] >= _AGREE)
-    near = np.zeros(len(total) + 2 * _NEAR_INDEL_BP + 1, np.int64)
-    np.add.at(near, gaps, 1)
-    np.add.at(near, gaps + 2 * _NEAR_INDEL_BP + 1, -1)
-    doubtful: Bools = (total < _LEAST_DEPTH) | variants | (np.cumsum(near)[_NEAR_INDEL_BP : _NEAR_INDEL_BP + len(total)] > 0)
+    near = coverage(gaps - _NEAR_INDEL_BP, gaps + _NEAR_INDEL_BP + 1, len(total)) > 0
+    doubtful: Bools = (total < _LEAST_DEPTH) | variants | near
     return doubtful
 
 
