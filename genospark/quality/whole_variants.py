@@ -20,7 +20,7 @@ from genospark.quality.cohort import Layout
 
 _TALLIES = ["nCalled", "nHet", "nHaploidAlt", "nHomAlt"]
 _COLUMNS = ["start", "referenceAllele", "alternateAlleles", "sampleBlock", "calls", *_TALLIES]
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 16 << 20
 Within = Callable[[str, int, int], bool]
 """Whether something is wanted on a contig between two starts, both of which count."""
 
