@@ -32,7 +32,7 @@ class BuildVariantFeaturesConfig(StageConfig):
     Attributes:
         people: Shares of train, validation and test families.
         loci: Shares of train, validation and test loci. An example is on a side where both its person and its locus are; others are
-            left out.
+            left out. None where no two people have a locus in common: people alone decide.
         locus_bp: Length of a locus, a multiple of 1,000.
         seed: Of both splits.
         context_bp: Positions on either side of a site with evidence that training sees, at least as many as the network; other positions
@@ -41,7 +41,7 @@ class BuildVariantFeaturesConfig(StageConfig):
     """
 
     people: Fractions = (0.6, 0.2, 0.2)
-    loci: Fractions = (0.6, 0.2, 0.2)
+    loci: Fractions | None = (0.6, 0.2, 0.2)
     locus_bp: int = Field(20_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
     seed: int = 1
     context_bp: int | None = Field(15, ge=0, le=WINDOW_BP // 2 - 1)
@@ -69,12 +69,14 @@ def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     windows = with_profiles(warehouse)
     people = _people(warehouse, windows, config)
     run.note(**{f"{side} people": int((people["split"] == side).sum()) for side in SPLITS})
-    locus = f.concat_ws(":", "contigName", f.floor(f.col("start") / config.locus_bp))
-    loci = pd.DataFrame({"locus": sorted(row[0] for row in windows.select(locus).distinct().collect())})
-    loci["side"] = dealt(loci["locus"], config.loci, config.seed)
     sides = warehouse.spark.createDataFrame(people[["sampleId", "split"]])
-    placed = windows.withColumn("locus", locus).join(f.broadcast(warehouse.spark.createDataFrame(loci)), "locus").drop("locus")
-    placed = placed.join(f.broadcast(sides), "sampleId").where("side = split").drop("side")
+    placed = windows.join(f.broadcast(sides), "sampleId")
+    if config.loci:
+        locus = f.concat_ws(":", "contigName", f.floor(f.col("start") / config.locus_bp))
+        loci = pd.DataFrame({"locus": sorted(row[0] for row in windows.select(locus).distinct().collect())})
+        loci["side"] = dealt(loci["locus"], config.loci, config.seed)
+        placed = placed.withColumn("locus", locus).join(f.broadcast(warehouse.spark.createDataFrame(loci)), "locus")
+        placed = placed.where("side = split").drop("side", "locus")
     truth = _truth(warehouse, people)
     known = truth.groupBy("sampleId", "contigName", (f.floor(f.col("start") / WINDOW_BP) * WINDOW_BP).alias("start"))
     genotypes = f.collect_list(f.struct("start", "referenceAllele", "alternateAllele", "copies")).alias("truth")

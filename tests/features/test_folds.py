@@ -19,6 +19,8 @@ from genospark.features.folds import folds, sides
 from genospark.features.people import with_families
 from genospark.features.risk import BuildRiskFeaturesConfig, build_features
 from genospark.features.split import families_of, stratified
+from genospark.features.variants import BuildVariantFeaturesConfig
+from genospark.features.variants import build_features as build_variant_features
 from genospark.ingest.phenotypes import IngestPhenotypesConfig, ingest_phenotypes
 
 
@@ -78,6 +80,19 @@ def test_kinship_counts_where_it_is_certain(copy: Warehouse, monkeypatch: pytest
     assert found.nunique() == alone.nunique() - 1
     labels = pd.DataFrame({"d": 0.0}, people["sampleId"])
     assert (folds(copy, labels, 3, 1).groupby(found).nunique() == 1).all()
+
+
+def test_of_people_without_a_locus_in_common_people_alone_decide(copy: Warehouse) -> None:
+    def windows(table: str) -> pd.Series[int]:
+        return copy.read(table).groupBy("sampleId").count().toPandas().set_index("sampleId")["count"]
+
+    whole = windows("readWindows")
+    judged = copy.read("variantExamples").where("split != 'train'").select("sampleId").distinct().toPandas()["sampleId"]
+    assert len(judged)
+    assert (windows("variantExamples")[judged] < whole[judged]).all()
+    build_variant_features(BuildVariantFeaturesConfig(warehouse=copy.path, loci=None, context_bp=None, rerun=True), copy.spark)
+    copy.refresh()
+    assert (windows("variantExamples").sort_index() == whole.sort_index()).all()
 
 
 def test_a_given_split_is_taken_unless_it_parts_relatives(copy: Warehouse, cohort: Cohort, tmp_path: Path) -> None:
