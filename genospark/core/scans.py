@@ -9,7 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from genospark.core import paths
+
 _TASKS_PER_CORE = 4
+# A task costs some fifty milliseconds before it does anything: of what it then reads.
+_TASK_BYTES = 32 << 20
+_ONE_TASK_BYTES = 1 << 20
 Work = Callable[[int, list[str]], Iterator[pa.RecordBatch]]
 """What a task makes of its files, given its number."""
 
@@ -34,9 +39,13 @@ def over_files(spark: SparkSession, files: list[str], work: Work, schema: str) -
 
 
 def deal(spark: SparkSession, files: list[str]) -> list[list[str]]:
-    """Files of each of some tasks, a few a core, neighbours together."""
-    n = max(1, min(len(files), _TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
-    return [own.tolist() for own in np.array_split(np.array(files, object), n)]
+    """Files of each of some tasks, neighbours together: as many to a core as there is work for, up to a few."""
+    cores = spark.sparkContext.defaultParallelism
+    # Files of a table are of about one size, and far away each costs a request.
+    some = files[:: max(1, len(files) // (_TASKS_PER_CORE * cores))]
+    size = sum(paths.place(path).stat().st_size for path in some) * len(files) // max(len(some), 1)
+    n = 1 if size < _ONE_TASK_BYTES else cores * min(max(1, round(size / (cores * _TASK_BYTES))), _TASKS_PER_CORE)
+    return [own.tolist() for own in np.array_split(np.array(files, object), max(1, min(len(files), n)))]
 
 
 def groups_within(file: pq.ParquetFile, wanted: Callable[[int, int], bool]) -> list[int]:

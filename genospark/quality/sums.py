@@ -13,6 +13,8 @@ from pyspark.sql import DataFrame
 
 # Of one piece of an array.
 _PIECE_BYTES = 4 << 20
+# Of all partitions' arrays together: so few are added by the driver, which is faster than another stage.
+_DRIVER_BYTES = 64 << 20
 _SCHEMA = "piece int, part int, content binary"
 Work = Callable[[pa.RecordBatch], NDArray[Any]]
 
@@ -56,11 +58,14 @@ def summed(rows: DataFrame, work: Work, shape: tuple[int, ...], dtype: type[np.g
         if piece >= 0:
             yield _batch(piece, 0, total)
 
-    parts = rows.mapInArrow(partial, _SCHEMA).repartition(max(1, min(-(-size // step), 200)), "piece")
+    parts = rows.mapInArrow(partial, _SCHEMA)
+    if rows.rdd.getNumPartitions() * size * np.dtype(dtype).itemsize > _DRIVER_BYTES:
+        spread = parts.repartition(max(1, min(-(-size // step), 200)), "piece").sortWithinPartitions("piece", "part")
+        parts = spread.mapInArrow(added, _SCHEMA)
     whole: NDArray[Any] = np.zeros(size, dtype)
-    for row in parts.sortWithinPartitions("piece", "part").mapInArrow(added, _SCHEMA).collect():
+    for row in sorted(parts.collect(), key=lambda row: row["part"]):
         values: NDArray[Any] = np.frombuffer(row["content"], dtype)
-        whole[row["piece"] * step : row["piece"] * step + len(values)] = values
+        whole[row["piece"] * step : row["piece"] * step + len(values)] += values
     return whole.reshape(shape)
 
 
