@@ -14,11 +14,15 @@ from risk_cohort import Cohort
 from genospark.core import crosswalk
 from genospark.core.session import session
 from genospark.core.storage import Warehouse
+from genospark.features.ridge_fit import RidgeConfig, fit
+from genospark.features.ridge_scores import Ridge, score_rows
 from genospark.pipeline import PipelineConfig, run_stages
 from genospark.tasks.bundles import last_version
 
+Floats = NDArray[np.float64]
 
-def scored(cohort: Cohort, covariates: pd.DataFrame, n_training: int, work: Path) -> tuple[NDArray[np.float64], dict[str, Any]]:
+
+def scored(cohort: Cohort, covariates: pd.DataFrame, n_training: int, work: Path) -> tuple[Floats, Floats, dict[str, Any]]:
     """Trains on the first people and scores the rest in a warehouse of their own.
 
     Args:
@@ -28,7 +32,8 @@ def scored(cohort: Cohort, covariates: pd.DataFrame, n_training: int, work: Path
         work: Scratch folder.
 
     Returns:
-        Shipped probabilities of the rest, [people, diseases], and the notes of the training run.
+        Shipped probabilities of the rest, [people, diseases]; scores of everyone by Glow's whole-genome regression, likewise; and the notes
+        of the training run.
     """
     n = len(cohort.labels)
     spark = session("genospark bench")
@@ -45,7 +50,24 @@ def scored(cohort: Cohort, covariates: pd.DataFrame, n_training: int, work: Path
     wide = rows.pivot(index="place", columns="disease", values="riskProbability")
     run = warehouse.producer("metrics/risk")
     assert run is not None
-    return wide.loc[range(n_training, n), list(risk_cohort.DISEASES)].to_numpy(float), {"notes": run["notes"]}
+    shipped = wide.loc[range(n_training, n), list(risk_cohort.DISEASES)].to_numpy(float)
+    return shipped, _by_wgr(warehouse, Warehouse(spark, str(fresh)), cohort, covariates), {"notes": run["notes"]}
+
+
+def _by_wgr(trained: Warehouse, fresh: Warehouse, cohort: Cohort, covariates: pd.DataFrame) -> Floats:
+    """Scores of everyone, [people, diseases], by ``glow.wgr`` on the training people of the first warehouse, penalties as Glow has them."""
+    split = trained.read("riskExamples").where("split = 'train'").select("sampleId")
+    training: pd.DataFrame = split.join(trained.read("samples"), "sampleId").select("sampleId", "sampleIndex").toPandas()
+    places = training["sampleId"].map(crosswalk.read(f"{trained.path}-crosswalk")).str.removeprefix("p").astype(int).to_numpy()
+    labels = pd.DataFrame(cohort.labels[places].astype(float), columns=list(risk_cohort.DISEASES))
+    known = covariates.iloc[places].reset_index(drop=True)
+    model = fit(trained.read("genotypes"), training, labels, (known - known.mean()) / known.std(), RidgeConfig(), 0.5, 1)
+    found = np.full(cohort.labels.shape, np.nan)
+    for warehouse in (trained, fresh):
+        rows: pd.DataFrame = score_rows(warehouse, Ridge(model.scores), 0).toPandas()
+        person = rows["sampleId"].map(crosswalk.read(f"{warehouse.path}-crosswalk")).str.removeprefix("p").astype(int)
+        found[person.to_numpy(), rows["place"].to_numpy()] = rows["value"].to_numpy()
+    return found
 
 
 def _run(spark: Any, warehouse: Path, stages: dict[str, Any]) -> None:
