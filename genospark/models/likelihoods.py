@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ HEADS = ("SNV", "indel")
 _QUALITY, _DEPTH = 40.0, 30.0
 # Reads that slip oftener say nothing.
 _MOST_SLIPS = 0.5
+# Where a strand errs alike: as a beta distribution the share of its reads that are wrong; and of positions, the most that may be such.
+_ALIKE, _MOST_ALIKE = (1.0, 3.0), 0.2
 
 
 class LikelihoodConfig(Settings):
@@ -29,6 +32,7 @@ class LikelihoodConfig(Settings):
         indel_counts: Share of these that is by counts of reads and the sample's own rates of slips, instead of the reads' own likelihoods.
         snv_rate: Share of positions with a SNV.
         indel_rate: Share of positions with an indel.
+        strand_errors: Positions at which one strand's reads err alike, for each one that shows the same wrong base twice beyond chance.
     """
 
     base_error: float = Field(2e-3, gt=0, lt=0.5)
@@ -36,6 +40,7 @@ class LikelihoodConfig(Settings):
     indel_counts: float = Field(0.5, ge=0, le=1)
     snv_rate: float = Field(1e-3, gt=0, lt=0.5)
     indel_rate: float = Field(1e-4, gt=0, lt=0.5)
+    strand_errors: float = Field(0.0, ge=0)
 
 
 class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
@@ -45,7 +50,8 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
     float32 [windows, positions, signals], and [windows, positions, rates], which are the sample's and not the position's.
 
     Allele 1 and 2 are the two best-supported bases beside the reference (ties: in the order A, C, G, T), or the two ranked indels. The
-    likelihood of a genotype of bases is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987); those of
+    likelihood of a genotype of bases is multinomial over the reads that show allele 0, 1 or 2 (Li 2011, Bioinformatics 27:2987), with one
+    exception: reads of 0/0 may err alike on one strand, as after some motifs, the oftener the more of that the sample shows. Those of
     indels come from the realigned reads, and likewise from their numbers with the sample's own rate of such indels as the chance of error.
     """
 
@@ -73,7 +79,11 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         counts = tf.reduce_sum(by_allele, axis=-1)
         # A base that nobody shows has no quality, and no error.
         error = tf.clip_by_value(tf.pow(10.0, -allele_quality / 10.0), config.base_error, 0.5)
-        snv = _log_posteriors(counts, error, config.snv_rate) * known
+        snv = _log_posteriors(counts, error, config.snv_rate)
+        if config.strand_errors:
+            often = tf.minimum(config.strand_errors * tf.pow(10.0, -raw[..., INDEX["double_error"]] / 10.0), _MOST_ALIKE)
+            snv = tf.concat([snv[..., :1] + _or_alike(by_allele, error, often)[..., None], snv[..., 1:]], axis=-1)
+        snv *= known
 
         shown = ("spanning", "indel1", "indel2")
         indel_strands = tf.stack([channel(*(f"{name}_{strand}" for name in shown)) for strand in ("forward", "reverse")], axis=-1)
@@ -93,6 +103,9 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         proposed = tf.reduce_max(channel("indel1_length", "indel2_length"), axis=-1, keepdims=True) > 0
         logits = tf.stack([snv, tf.where(proposed, indel, tf.constant([0.0, -30.0, -30.0, -30.0]))], axis=-2)
 
+        # Whether the best other base is that of the position before, or after: sequencers lag behind and run ahead in runs of a base.
+        padded = tf.pad(reference, ((0, 0), (1, 1), (0, 0)))
+        beside = [tf.reduce_sum(alleles[..., 1, :] * side, axis=-1) for side in (padded[:, :-2], padded[:, 2:])]
         depth = tf.reduce_sum(counts, axis=-1, keepdims=True)
         across = tf.reduce_sum(indel_counts, axis=-1, keepdims=True)
         # What each strand alone says: real alleles are on both, many artefacts on one.
@@ -109,6 +122,7 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
             channel("mapping_quality", "alternate_mapping_quality", "alternate_end_distance", "alternate_mismatches") / _QUALITY,
             tf.math.log1p(channel("homopolymer", "repeat_length")) / 2,
             tf.cast(slips, tf.float32),
+            tf.stack(beside, axis=-1) * tf.cast(counts[..., 1:2] > 0, tf.float32),
             tf.one_hot(pileup[..., INDEX["repeat_unit"]], 5),
             channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
             tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 4) * len(GENOTYPES)]),
@@ -138,6 +152,23 @@ def _log_likelihoods(counts: tf.Tensor, error: tf.Tensor, ways: float) -> tf.Ten
     copies = tf.constant([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 1.0, 1.0]]) / 2
     chance = copies * (1 - error[..., None, :]) + (1 - copies) * error[..., None, :] / ways
     return tf.reduce_sum(counts[..., None, :] * tf.math.log(chance), axis=-1)
+
+
+def _or_alike(by_allele: tf.Tensor, error: tf.Tensor, often: tf.Tensor) -> tf.Tensor:
+    """What the log likelihood of 0/0 gains where one strand's reads of allele 1 may be wrong alike.
+
+    Args:
+        by_allele: Reads that show allele 0, 1, 2 on each strand: [..., 3, 2].
+        error: Chance that a read that shows the allele is wrong: [..., 3].
+        often: Share of positions where that is so: [...].
+    """
+    right, wrong = by_allele[..., 0, :], by_allele[..., 1, :]
+    alone = right * tf.math.log(1 - error[..., 0:1]) + wrong * tf.math.log(error[..., 1:2] / 3)
+    a, b = _ALIKE
+    together = tf.math.lgamma(wrong + a) + tf.math.lgamma(right + b) - tf.math.lgamma(wrong + right + a + b)
+    together += math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    of_strand = tf.math.log(often / 2)[..., None] + together - alone
+    return tf.reduce_logsumexp(tf.concat([tf.math.log(1 - often)[..., None], of_strand], axis=-1), axis=-1)
 
 
 def _priors(rate: float) -> NDArray[np.float32]:

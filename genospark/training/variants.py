@@ -53,6 +53,7 @@ class TrainVariantsConfig(TrainConfig):
         indel_counts: Shares of these that are by counts of reads and the sample's own rate of slips, to choose from.
         snv_rates: Shares of positions with a SNV to choose from.
         indel_rates: Shares of positions with an indel to choose from.
+        strand_errors: Positions where one strand's reads err alike to choose from, for each with the same wrong base twice beyond chance.
         variant_density: How many times commoner SNVs and indels are in the examples than in the people who will be called.
     """
 
@@ -61,11 +62,12 @@ class TrainVariantsConfig(TrainConfig):
     epochs: int = Field(16, ge=0)
     patience: int = Field(5, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
-    base_errors: list[PositiveFloat] = Field([2e-4, 5e-4, 2e-3, 5e-3, 1e-2], min_length=1)
+    base_errors: list[PositiveFloat] = Field([5e-4, 1e-3, 2e-3, 4e-3, 8e-3], min_length=1)
     indel_weights: list[PositiveFloat] = Field([0.4, 0.7, 1.0], min_length=1)
     indel_counts: list[float] = Field([0.0, 0.5, 1.0], min_length=1)
     snv_rates: list[PositiveFloat] = Field([1e-4, 1e-3], min_length=1)
     indel_rates: list[PositiveFloat] = Field([1e-4, 3e-4, 1e-3], min_length=1)
+    strand_errors: list[float] = Field([0.0, 3.0, 10.0, 30.0], min_length=1)
     variant_density: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
 
 
@@ -132,7 +134,7 @@ def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig
     pileup = read(list(windows["pileup"]), MODEL_CHANNELS)
     labels = {field.name: field.read(list(windows[field.name])) for field in LABELS}
     chunks = [slice(start, start + 32) for start in range(0, len(windows), 32)]
-    snv = [(error, rate) for error in config.base_errors for rate in config.snv_rates]
+    snv = list(itertools.product(config.base_errors, config.snv_rates, config.strand_errors))
     indel = list(itertools.product(config.indel_weights, config.indel_rates, config.indel_counts))
     losses = np.full((2, max(len(snv), len(indel))), np.inf)
     for index in range(losses.shape[1]):
@@ -143,8 +145,8 @@ def tuned(warehouse: Warehouse, config: TrainVariantsConfig) -> LikelihoodConfig
     return _likelihood(snv[losses[0].argmin() % len(snv)], indel[losses[1].argmin() % len(indel)])
 
 
-def _likelihood(snv: tuple[float, float], indel: tuple[float, float, float]) -> LikelihoodConfig:
-    names = ("base_error", "snv_rate", "indel_weight", "indel_rate", "indel_counts")
+def _likelihood(snv: tuple[float, float, float], indel: tuple[float, float, float]) -> LikelihoodConfig:
+    names = ("base_error", "snv_rate", "strand_errors", "indel_weight", "indel_rate", "indel_counts")
     return LikelihoodConfig(**dict(zip(names, snv + indel, strict=True)))
 
 

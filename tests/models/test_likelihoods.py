@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from genospark.core.pileup import INDEX, MODEL_CHANNELS, WINDOW_BP
 from genospark.models.likelihoods import LikelihoodConfig
@@ -42,6 +43,24 @@ def test_snv_likelihoods_are_those_of_single_reads() -> None:
     )
     logits = build(CONFIG, None)({"pileup": pileup}).numpy()
     assert logits[0, 4, 0] == pytest.approx(_posteriors([10, 9, 2], [1e-3, 1e-2, 1e-3], 1e-3), abs=1e-3)
+
+
+def test_reads_of_one_strand_may_be_wrong_alike() -> None:
+    # One position in ten, by the sample's rate of 0.01: half of them on either strand, with a beta-distributed share of wrong reads.
+    counts = {"forward_C": 6, "reverse_C": 8, "forward_T": 3, "reverse_T": 0}
+    pileup = _pileup(reference=1, quality_C=30, quality_T=30, double_error=20, **counts)
+    logits = build(CONFIG.model_copy(update={"strand_errors": 10.0}), None)({"pileup": pileup}).numpy()[0, 4, 0]
+    right, wrong = np.log(1 - 1e-3), np.log(1e-3 / 3)
+    share = np.linspace(0, 1, 200_001)
+    forward, reverse = (np.trapz(share**w * (1 - share) ** r * beta.pdf(share, 1, 3), share) for r, w in ((6, 3), (8, 0)))
+    of_00 = 0.9 * np.exp(14 * right + 3 * wrong) + 0.05 * (forward * np.exp(8 * right) + reverse * np.exp(6 * right + 3 * wrong))
+    expected = _posteriors([14, 3, 0], [1e-3, 1e-3, 1e-3], 1e-3)
+    expected[0] = np.log(of_00) + np.log(1 - 1.5e-3)
+    assert logits == pytest.approx(expected, abs=1e-3)
+    # On both strands it is a variant all the same.
+    both = _pileup(reference=1, quality_C=30, quality_T=30, double_error=20, **counts | {"forward_T": 2, "reverse_T": 2})
+    model = build(CONFIG.model_copy(update={"strand_errors": 10.0}), None)
+    assert model({"pileup": both}).numpy()[0, 4, 0].argmax() == 1 != logits.argmax()
 
 
 def test_indel_likelihoods_are_half_those_of_the_reads_and_a_prior() -> None:
