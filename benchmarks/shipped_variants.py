@@ -9,9 +9,11 @@ import argparse
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 from simulated_genomes import Library, check_programs, sequence, write_reference
 
@@ -24,12 +26,14 @@ from genospark.simulate.alleles import Contig
 from genospark.simulate.arrays import stream
 from genospark.simulate.genome import GenomeConfig, draw_genome
 from genospark.simulate.noise import NoiseConfig
-from genospark.simulate.vcf import write_vcf
+from genospark.simulate.vcf import write_fasta, write_vcf
 from genospark.tasks.bundles import SHIPPED, last_version
 
 # Simulated people need no secret; the same names make the same tables.
 os.environ.setdefault("GENOSPARK_KEY", "a key for simulated people, which is no secret")
 TARGET = SHIPPED / "variants"
+RATES = ("stutter", "stutter_units", "motifs", "phasing", "excess")
+"""Those of ``NoiseConfig`` that differ from person to person."""
 
 
 class LibraryConfig(Settings):
@@ -50,53 +54,65 @@ class ShippedConfig(Settings):
 
     Attributes:
         seed: Of all draws.
-        contigs: Contigs of the reference.
-        genome: Of each of them.
-        libraries: How reads are made.
-        people: Depth and library of each.
+        people: Everyone has a contig of their own, so that no place and no variant is seen in two libraries.
+        genome: Of each contig.
+        depth: Range of depths; people's are spread evenly over its logarithm.
+        libraries: How reads are made; people take turns.
+        spread: Of a person's rates of noise around their library's, as standard deviation of the logarithm.
         stages: Settings of the stages.
     """
 
     seed: int
-    contigs: int = Field(1, ge=1)
+    people: int = Field(ge=3)
     genome: GenomeConfig
+    depth: tuple[float, float]
     libraries: dict[str, LibraryConfig]
-    people: list[tuple[float, str]]
+    spread: float = Field(0.0, ge=0)
     stages: dict[str, dict[str, Any]]
 
+    def depth_of(self, person: int) -> float:
+        """Mean depth of a person's reads."""
+        low, high = self.depth
+        # Steps of the golden ratio fill an interval evenly, whatever their number, and in no step with the libraries.
+        return round(low * (high / low) ** (person * 0.618034 % 1), 1)
 
-def simulate(config: ShippedConfig, folder: Path) -> list[str]:
-    """Writes reference, genotypes and reads; what is there already stays. Returns the people."""
-    names = [f"T{number:02d}" for number in range(1, len(config.people) + 1)]
-    contigs = genomes(config)
-    if not (folder / "genotypes.vcf.gz.tbi").is_file():
-        write_reference(contigs, folder)
-        write_vcf(folder / "genotypes.vcf.gz", contigs, slice(0, len(names)), names, 0, stream(config.seed, "missing"))
-    waiting = [person for person, name in enumerate(names) if not (folder / f"{name}.bam.bai").is_file()]
+    def library_of(self, person: int) -> Library:
+        """A person's library: one of ``libraries`` with rates of noise of its own."""
+        library = list(self.libraries.values())[person % len(self.libraries)].library()
+        if library.noise is None or not self.spread:
+            return library
+        rng = stream(self.seed, "noise", person)
+        factors = np.exp(rng.normal(0, self.spread, len(RATES)))
+        rates = {name: getattr(library.noise, name) * factor for name, factor in zip(RATES, factors.tolist(), strict=True)}
+        return replace(library, noise=library.noise.model_copy(update={**rates, "salt": int(rng.integers(1000, 2**31))}))
+
+
+def simulate(config: ShippedConfig, folder: Path) -> list[Path]:
+    """Writes reference, genotypes and reads; what is there already stays. Returns the files of reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"T{number:02d}" for number in range(1, config.people + 1)]
+    jobs = [(config, folder, person, name) for person, name in enumerate(names)]
+    contigs = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        made = (
-            pool.map(sequenced, *zip(*((config, contigs, folder, names[person], person) for person in waiting), strict=True))
-            if waiting
-            else ()
-        )
-        for name in made:
+        for name, contig in zip(names, pool.map(sequenced, *zip(*jobs, strict=True)), strict=True):
             log.info("reads of %s", name)
-    return names
+            contigs.append(contig)
+    if not (folder / "genotypes.vcf.gz.tbi").is_file():
+        write_fasta(folder / "reference.fa", contigs)
+        write_vcf(folder / "genotypes.vcf.gz", contigs, slice(0, len(names)), names, 0, stream(config.seed, "missing"))
+    return [folder / name / f"{name}.bam" for name in names]
 
 
-def sequenced(config: ShippedConfig, contigs: list[Contig], folder: Path, name: str, person: int) -> str:
-    """Writes the reads of one person, and returns the name."""
-    depth, library = config.people[person]
-    sequence(contigs, person, name, depth, config.libraries[library].library(), config.seed, folder)
-    return name
-
-
-def genomes(config: ShippedConfig) -> list[Contig]:
-    """The contigs with everyone's genotypes."""
-    drawn = (
-        draw_genome(f"chr{c}", config.genome, len(config.people), stream(config.seed, "genome", c)) for c in range(1, config.contigs + 1)
-    )
-    return list(drawn)
+def sequenced(config: ShippedConfig, folder: Path, person: int, name: str) -> Contig:
+    """Writes the reads of one person, and returns the person's contig, on which all others carry nothing."""
+    own = folder / name
+    contig = draw_genome(f"chr{name}", config.genome, 1, stream(config.seed, "genome", person))
+    if not (own / f"{name}.bam.bai").is_file():
+        write_reference([contig], own)
+        sequence([contig], 0, name, config.depth_of(person), config.library_of(person), config.seed, own)
+    haplotypes = np.zeros((len(contig.positions), config.people, 2), np.uint8)
+    haplotypes[:, person] = contig.haplotypes[:, 0]
+    return replace(contig, haplotypes=haplotypes)
 
 
 def main() -> None:
@@ -110,13 +126,13 @@ def main() -> None:
     check_programs()
     config = load(ShippedConfig, chosen.config, [], {})
     reads = (chosen.work / "reads").resolve()
-    names = simulate(config, reads)
+    files = simulate(config, reads)
     if chosen.only_reads:
         return
     warehouse = (chosen.work / "warehouse").resolve()
     stages: dict[str, dict[str, Any]] = {
         "ingest-vcf": {"inputs": [str(reads / "genotypes.vcf.gz")]},
-        "ingest-reads": {"inputs": [str(reads / f"{name}.bam") for name in names], "reference": str(reads / "reference.fa")},
+        "ingest-reads": {"inputs": [str(path) for path in files], "reference": str(reads / "reference.fa")},
         "build-features variants": {},
         "train variants": {},
     }
