@@ -18,7 +18,7 @@ from shipped_variants import ShippedConfig
 
 from genospark.core.config import load
 from genospark.core.ledger import Ledger, live_files
-from genospark.core.pileup import BASES, CHANNELS, INDEX
+from genospark.core.pileup import BASES, INDEX, MODEL_CHANNELS
 from genospark.core.progress import configure_logging, log
 from genospark.errors import TableError
 from genospark.tasks.variants import VariantProblem
@@ -28,7 +28,8 @@ from genospark.training.worker import RankJob
 
 Pileup = Any
 """uint8 tensor [windows, 1000, channels]."""
-_USUAL = {"quality": 30, "mapping_quality": 60, "alternate_mapping_quality": 60}
+_ERRORS = {"slip_error": 20, "indel_error": 40, "base_error": 25, "double_error": 25}
+_USUAL = {"quality": 30, "mapping_quality": 60, "alternate_mapping_quality": 60} | _ERRORS
 _BY_STRAND = [f"{{}}_{base}" for base in BASES] + ["deletion_{}", "indel1_{}", "indel2_{}", "spanning_{}"]
 
 
@@ -36,7 +37,7 @@ def nothing(*names: str) -> Callable[[Pileup], Pileup]:
     """Makes channels 0."""
     import numpy as np
 
-    kept = np.array([name not in names for name in CHANNELS], np.uint8)
+    kept = np.array([name not in names for name in MODEL_CHANNELS], np.uint8)
     return lambda pileup: pileup * kept
 
 
@@ -45,7 +46,8 @@ def usual(*names: str) -> Callable[[Pileup], Pileup]:
     import numpy as np
     import tensorflow as tf
 
-    values = np.array([_USUAL[name if name in _USUAL else name.partition("_")[0]] if name in names else 0 for name in CHANNELS], np.uint8)
+    known = {name: _USUAL.get(name, _USUAL.get(name.partition("_")[0], 0)) for name in names}
+    values = np.array([known.get(name, 0) for name in MODEL_CHANNELS], np.uint8)
     return lambda pileup: tf.where((pileup > 0) & (values > 0), values, pileup)
 
 
@@ -53,14 +55,14 @@ def even(pileup: Pileup) -> Pileup:
     """Both strands show half of what they show together, as far as numbers of reads have halves."""
     import tensorflow as tf
 
-    columns = list(range(len(CHANNELS)))
+    columns = list(range(len(MODEL_CHANNELS)))
     forward = [INDEX[name.format("forward")] for name in _BY_STRAND]
     reverse = [INDEX[name.format("reverse")] for name in _BY_STRAND]
     wide = tf.cast(pileup, tf.int32)
     both = tf.gather(wide, forward, axis=-1) + tf.gather(wide, reverse, axis=-1)
     parts = tf.concat([wide, both - both // 2, both // 2], axis=-1)
     for place, column in enumerate([*forward, *reverse]):
-        columns[column] = len(CHANNELS) + place
+        columns[column] = len(MODEL_CHANNELS) + place
     return tf.cast(tf.gather(parts, columns, axis=-1), tf.uint8)
 
 
@@ -69,8 +71,8 @@ def one_indel(pileup: Pileup) -> Pileup:
     import numpy as np
     import tensorflow as tf
 
-    never = np.array([255 * (name == "indel_likelihood_12") for name in CHANNELS], np.uint8)
-    return tf.maximum(nothing(*(name for name in CHANNELS if name.startswith("indel2_")))(pileup), never)
+    never = np.array([255 * (name == "indel_likelihood_12") for name in MODEL_CHANNELS], np.uint8)
+    return tf.maximum(nothing(*(name for name in MODEL_CHANNELS if name.startswith("indel2_")))(pileup), never)
 
 
 def groups() -> dict[str, Callable[[Pileup], Pileup]]:
@@ -85,7 +87,8 @@ def groups() -> dict[str, Callable[[Pileup], Pileup]]:
         "soft clips": nothing("soft_clips"),
         "gaps as aligned": nothing("deletion_forward", "deletion_reverse", "indels"),
         "second indel": one_indel,
-        "likelihoods of indels": nothing(*(name for name in CHANNELS if name.startswith("indel_likelihood"))),
+        "likelihoods of indels": nothing(*(name for name in MODEL_CHANNELS if name.startswith("indel_likelihood"))),
+        "how the sample's reads err": usual(*_ERRORS),
         "repeats of the reference": nothing("homopolymer", "repeat_unit", "repeat_length"),
     }
 
@@ -124,7 +127,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--warehouse", type=Path, default=Path("build/shipped-variants/warehouse"))
     options.add_argument("--epochs", type=int, default=4)
-    options.add_argument("--files", type=int, help="of training examples, for a shorter training; all where not given")
+    options.add_argument("--files", type=int, help="of each split's examples, for a shorter training; all where not given")
     options.add_argument("--only", action="append", help="a group's name; repeatable; all where not given")
     options.add_argument("--seeds", type=int, default=1, help="trainings of each; their spread says what differences mean")
     chosen = options.parse_args()
@@ -132,7 +135,7 @@ def main() -> None:
     warnings.simplefilter("ignore", FutureWarning)  # Petastorm's, one for each file
     stage = load(ShippedConfig, Path("conf/shipped-variants.yaml"), [], {}).stages["train variants"]
     config = TrainVariantsConfig.model_validate({"warehouse": "none", **stage})
-    sides = [examples(chosen.warehouse, "train", chosen.files), examples(chosen.warehouse, "validation", None)]
+    sides = [examples(chosen.warehouse, "train", chosen.files), examples(chosen.warehouse, "validation", chosen.files)]
     rows: list[dict[str, Any]] = []
     for seed in range(1, chosen.seeds + 1):
         for group in chosen.only or groups():
@@ -150,7 +153,8 @@ def main() -> None:
 def _likelihood() -> dict[str, Any]:
     from genospark.models.likelihoods import LikelihoodConfig
 
-    return LikelihoodConfig().model_dump()
+    # As tuned on these examples.
+    return LikelihoodConfig(base_error=1e-3, strand_errors=30, indel_weight=0.7, indel_rate=1e-3).model_dump()
 
 
 if __name__ == "__main__":
