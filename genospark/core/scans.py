@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType, _parse_datatype_string
 
 from genospark.core import paths
 
@@ -38,14 +41,27 @@ def over_files(spark: SparkSession, files: list[str], work: Work, schema: str) -
     return spark.range(0, len(dealt), 1, len(dealt)).mapInArrow(run, schema)
 
 
+def collected(spark: SparkSession, files: list[str], work: Work, schema: str) -> pd.DataFrame:
+    """The same rows on the driver, which reads a few small files itself: sooner than a job of Spark's begins."""
+    if _bytes(spark, files) >= _ONE_TASK_BYTES:
+        found: pd.DataFrame = over_files(spark, files, work, schema).toPandas()
+        return found
+    kind = _parse_datatype_string(schema)
+    assert isinstance(kind, StructType)
+    return pa.Table.from_batches(work(0, files), to_arrow_schema(kind)).to_pandas()
+
+
 def deal(spark: SparkSession, files: list[str]) -> list[list[str]]:
     """Files of each of some tasks, neighbours together: as many to a core as there is work for, up to a few."""
-    cores = spark.sparkContext.defaultParallelism
-    # Files of a table are of about one size, and far away each costs a request.
-    some = files[:: max(1, len(files) // (_TASKS_PER_CORE * cores))]
-    size = sum(paths.place(path).stat().st_size for path in some) * len(files) // max(len(some), 1)
+    size, cores = _bytes(spark, files), spark.sparkContext.defaultParallelism
     n = 1 if size < _ONE_TASK_BYTES else cores * min(max(1, round(size / (cores * _TASK_BYTES))), _TASKS_PER_CORE)
     return [own.tolist() for own in np.array_split(np.array(files, object), max(1, min(len(files), n)))]
+
+
+def _bytes(spark: SparkSession, files: list[str]) -> int:
+    """About how much all files hold: those of a table are of about one size, and far away each costs a request."""
+    some = files[:: max(1, len(files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))]
+    return sum(paths.place(path).stat().st_size for path in some) * len(files) // max(len(some), 1)
 
 
 def groups_within(file: pq.ParquetFile, wanted: Callable[[int, int], bool]) -> list[int]:

@@ -18,7 +18,7 @@ from pyspark.sql import functions as f
 
 from genospark.core import delta
 from genospark.core.calls import packed_bytes
-from genospark.core.scans import over_files
+from genospark.core.scans import collected
 from genospark.core.storage import Warehouse
 from genospark.features.sites import Sites, key_columns
 from genospark.features.tiles import by_person
@@ -87,7 +87,5 @@ def _found(warehouse: Warehouse, sites: Broadcast[Sites]) -> pd.DataFrame:
                 [pa.array(pairs.feature, pa.int32()), pa.array(pairs.turned), pa.array(turnable)], ["feature", "turned", "turnable"]
             )
 
-    rows: pd.DataFrame = over_files(
-        warehouse.spark, warehouse.live_files("variants"), work, "feature int, turned boolean, turnable boolean"
-    ).toPandas()
+    rows = collected(warehouse.spark, warehouse.live_files("variants"), work, "feature int, turned boolean, turnable boolean")
     return rows.astype({"feature": int, "turned": bool, "turnable": bool})

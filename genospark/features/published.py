@@ -13,7 +13,7 @@ from pyspark.sql import functions as f
 
 from genospark.core import delta
 from genospark.core.delta import partition_values
-from genospark.core.scans import over_files
+from genospark.core.scans import collected
 from genospark.core.storage import Warehouse
 from genospark.quality.cohort import KEY, SitesConfig
 
@@ -109,8 +109,7 @@ def _variants(warehouse: Warehouse, places: pd.DataFrame, contigs: Collection[st
                 yield pa.RecordBatch.from_arrays([pa.repeat(contig, len(rows)), *arrays], [*_SITE, "turnable"])
 
     files = [path for path in warehouse.live_files("variants") if partition_values(path)["contigName"] in contigs]
-    found: pd.DataFrame = over_files(warehouse.spark, files, work, _ROWS).toPandas()
-    return found
+    return collected(warehouse.spark, files, work, _ROWS)
 
 
 def _way(rows: pd.DataFrame, flip: bool) -> pd.Series[float]:
