@@ -1,8 +1,8 @@
 """What could be known at most: genotypes at the true variants from reads where they come from, with the errors that they have.
 
-False calls elsewhere are not counted, so no caller does better in SNVs. A read counts for an indel as its true alignment has it, though it may
-end before the repeat does: callers that weigh what reads can tell may do better there. One oracle knows where variants are, too; the other has
-to find them, at the rates at which people carry them, as every caller has.
+False calls elsewhere are not counted, so no caller does better in SNVs. A read counts for an indel as its true alignment has it, though it
+may end before the repeat does: callers that weigh what reads can tell may do better there. One oracle knows where variants are, too; the
+other has to find them, at the rates at which people carry them, as every caller has.
 """
 
 from __future__ import annotations
