@@ -12,6 +12,7 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features import normalise_rows
+from genospark.features.examples import spread
 from genospark.features.expression_config import BuildExpressionFeaturesConfig
 from genospark.features.expression_fit import fit
 from genospark.features.expression_specification import to_rows
@@ -50,9 +51,9 @@ def _build(run: Run, config: BuildExpressionFeaturesConfig) -> None:
     sides = warehouse.spark.createDataFrame(people[["sampleId", "familyId", "split"]])
     made = vectors(warehouse, spec).rows.drop("panelCoverage").join(f.broadcast(sides), "sampleId")
     nothing = np.full(spec.target_width, np.nan, "<f4").tobytes()
-    spread = made.where(f.col("targets") != f.lit(nothing)).repartition(config.row_groups, "sampleId", "cellType")
+    known = made.where(f.col("targets") != f.lit(nothing))
     with bounded_batches(warehouse.spark, row_bytes(spec)):
-        run.write("expressionExamples", spread.sortWithinPartitions("split", "sampleId", "cellType"))
+        run.write("expressionExamples", spread(known, config.row_groups, "sampleId", "cellType"))
 
 
 def _people(warehouse: Warehouse, config: BuildExpressionFeaturesConfig) -> pd.DataFrame:

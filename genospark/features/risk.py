@@ -18,6 +18,7 @@ from genospark.errors import TableError
 from genospark.features import normalise_rows, ridge_scores, targets
 from genospark.features.adjusting import adjusting, varying
 from genospark.features.association import associate, expression_values
+from genospark.features.examples import spread
 from genospark.features.fusion import covariates, fuse, measurements
 from genospark.features.linkage import LinkageConfig
 from genospark.features.normalise import bounded, prepared
@@ -126,9 +127,8 @@ def _build(run: Run, config: BuildRiskFeaturesConfig) -> None:
     )
     columns = "sampleId string, familyId string, split string, labels binary, weights binary, draw binary"
     labelled = fused.join(warehouse.spark.createDataFrame(known, columns), "sampleId")
-    spread = labelled.repartition(config.row_groups, "sampleId").sortWithinPartitions("split", "sampleId")
     with bounded(warehouse.spark, spec.normaliser, spec.row_bytes):
-        run.write("riskExamples", spread)
+        run.write("riskExamples", spread(labelled, config.row_groups, "sampleId"))
 
 
 def _people(warehouse: Warehouse, config: BuildRiskFeaturesConfig) -> People:

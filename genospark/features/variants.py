@@ -18,6 +18,7 @@ from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
 from genospark.errors import TableError
 from genospark.features.builds import check_shared
+from genospark.features.examples import spread
 from genospark.features.people import family_tables, with_families
 from genospark.features.split import SPLITS, dealt
 from genospark.features.variant_examples import COLUMNS, Examples
@@ -82,9 +83,7 @@ def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     genotypes = f.collect_list(f.struct("start", "referenceAllele", "alternateAllele", "copies")).alias("truth")
     joined = placed.join(known.agg(genotypes), ["sampleId", "contigName", "start"], "left")
     rows = _labelled(joined, config.context_bp)
-    window = ("sampleId", "contigName", "start")
-    spread = rows.repartition(config.row_groups, *window).sortWithinPartitions("split", *window)
-    run.write("variantExamples", spread)
+    run.write("variantExamples", spread(rows, config.row_groups, "sampleId", "contigName", "start"))
     missed = warehouse.written(run.outputs[-1]).agg(f.sum("nMissedSnv"), f.sum("nMissedIndel")).collect()[0]
     run.note(snv_genotypes_not_in_reads=missed[0] or 0, indel_genotypes_not_in_reads=missed[1] or 0)
 

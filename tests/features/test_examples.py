@@ -1,0 +1,25 @@
+"""Examples come in as many files as ranks were promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from genospark.features.examples import spread
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_each_split_has_its_files_after_a_join_by_the_same_key(spark: SparkSession, tmp_path: Path, more: int) -> None:
+    # As many as a join's own partitions, which Spark would keep and merge.
+    files = int(spark.conf.get("spark.sql.shuffle.partitions") or 0) + more
+    people = spark.range(200).selectExpr("cast(id as string) as sampleId", "if(id % 5 = 0, 'validation', 'train') as split")
+    labels = spark.range(200).selectExpr("cast(id as string) as sampleId", "id as label")
+    spread(people.hint("merge").join(labels, "sampleId"), files, "sampleId").write.partitionBy("split").parquet(str(tmp_path / "t"))
+    for split, n in (("train", 160), ("validation", 40)):
+        found = [pq.read_table(path)["sampleId"].to_pylist() for path in sorted((tmp_path / "t" / f"split={split}").glob("*.parquet"))]
+        assert len(found) == files
+        assert sum(map(len, found)) == len({name for names in found for name in names}) == n
+        assert all(names == sorted(names) for names in found)
