@@ -156,7 +156,8 @@ def _simple(mixed: Floats, judges: Judges, targets: Sequence[Target]) -> list[Ca
     if diseases:
         slopes = [platt(*disease, 1.0, 1.0) for disease in diseases]
         information = np.array([slope[2] for slope in slopes])
-        pooled = float(np.average([slope[0] for slope in slopes], weights=information))
+        # Outputs that are the same for everyone, of a regression without features, tell of no slope.
+        pooled = float(np.average([slope[0] for slope in slopes], weights=information)) if information.sum() > 0 else pooled
     found = []
     for ((known, labels, weights), mine), target in zip(parts, targets, strict=True):
         outputs = mixed[known, mine]

@@ -89,6 +89,14 @@ def test_training_people_tell_by_members_that_left_them_out() -> None:
     assert np.abs(alone.calibration.apply(Target("d"), 1.3 * fresh) - sigmoid(fresh)).max() > 2 * np.abs(said - sigmoid(fresh)).max()
 
 
+def test_outputs_that_tell_nothing_become_the_share_of_cases() -> None:
+    labels = (np.arange(400) % 4 == 0).astype(np.float32)[:, None]
+    judges = Judges(labels, np.ones_like(labels, float), np.arange(400).astype(str))
+    same = np.full((400, 1), -2.0)
+    (model,) = shipped(_said(same, same), judges, [Target("d")])
+    assert model.calibration.apply(Target("d"), same)[:, 0] == pytest.approx(np.full(400, 0.25), abs=1e-3)
+
+
 def test_percentiles_are_even_in_every_ancestry() -> None:
     random = np.random.default_rng(7)
     ancestry = random.choice([-1.0, 1.0], size=(20_000, 1))
