@@ -19,7 +19,9 @@ _SCHEMA = "piece int, part int, content binary"
 Work = Callable[[pa.RecordBatch], NDArray[Any]]
 
 
-def summed(rows: DataFrame, work: Work, shape: tuple[int, ...], dtype: type[np.generic] = np.float64) -> NDArray[Any]:
+def summed(
+    rows: DataFrame, work: Work, shape: tuple[int, ...], dtype: type[np.generic] = np.float64, partitions: int | None = None
+) -> NDArray[Any]:
     """The sum of what `work` makes of batches of rows; zeros where there are none.
 
     Partitions are added in their order, so that sums of fractions are the same to the last bit.
@@ -29,6 +31,7 @@ def summed(rows: DataFrame, work: Work, shape: tuple[int, ...], dtype: type[np.g
         work: From a batch to an array of that shape.
         shape: Of the array.
         dtype: Of the array.
+        partitions: Of `rows`, where that is known: to be told it, Spark would run the shuffles that lead to them.
     """
     size = int(np.prod(shape))
     step = max(1, _PIECE_BYTES // np.dtype(dtype).itemsize)
@@ -59,7 +62,7 @@ def summed(rows: DataFrame, work: Work, shape: tuple[int, ...], dtype: type[np.g
             yield _batch(piece, 0, total)
 
     parts = rows.mapInArrow(partial, _SCHEMA)
-    if rows.rdd.getNumPartitions() * size * np.dtype(dtype).itemsize > _DRIVER_BYTES:
+    if partitions is None or partitions * size * np.dtype(dtype).itemsize > _DRIVER_BYTES:
         spread = parts.repartition(max(1, min(-(-size // step), 200)), "piece").sortWithinPartitions("piece", "part")
         parts = spread.mapInArrow(added, _SCHEMA)
     whole: NDArray[Any] = np.zeros(size, dtype)

@@ -203,7 +203,7 @@ def _sums(cohort: Cohort, config: ScorePgsConfig, found: Found, ids: list[str], 
             total += scores.value.sums(Rows(contig, start.to_numpy(), reference, alternates, packed[mine], genotype_counts(packed[mine])))
         return total
 
-    added = summed(spark.range(0, len(dealt), 1, len(dealt)), of_task, (int(np.prod(shape)) + 1,))
+    added = summed(spark.range(0, len(dealt), 1, len(dealt)), of_task, (int(np.prod(shape)) + 1,), partitions=len(dealt))
     if not added[-1]:
         return added[:-1].reshape(shape)
     with cohort.bounded():

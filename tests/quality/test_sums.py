@@ -24,6 +24,6 @@ def test_partitions_add_up(spark: SparkSession, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(sums, "_PIECE_BYTES", 4096)
     ids = np.arange(40.0)
     wanted = np.stack([(ids**power).sum() * np.arange(SHAPE[1]) for power in range(SHAPE[0])])
-    found = sums.summed(spark.range(0, 40, 1, 7), powers, SHAPE)
+    found = sums.summed(spark.range(0, 40, 1, 7), powers, SHAPE, partitions=7)
     np.testing.assert_array_equal(found, wanted)
-    assert not sums.summed(spark.range(0, 40, 1, 7).where("id < 0"), powers, SHAPE).any()
+    assert not sums.summed(spark.range(0, 40, 1, 7).where("id < 0"), powers, SHAPE, partitions=7).any()
