@@ -15,4 +15,4 @@ def spread(rows: DataFrame, files: int, *key: str) -> DataFrame:
         key: Columns that name an example.
     """
     # Not by the key itself: after a join by it Spark would leave the join's own partitions where these are as many, and merge small ones.
-    return rows.repartition(files, f.xxhash64(*key)).sortWithinPartitions("split", *key)
+    return rows.repartition(files, f.xxhash64(*key)).sortWithinPartitions(*key)
