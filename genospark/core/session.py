@@ -23,7 +23,7 @@ REQUIRED = {
     "spark.python.daemon.module": "genospark.core.daemon",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
-    # Files of so many splits are written side by side. Before one at a time Spark would sort by split, and drop an order that was asked for.
+    # Files of so many splits are written side by side: to write one at a time Spark sorts by split, and drops an order that was asked for.
     "spark.sql.maxConcurrentOutputFileWriters": "3",
     # Spark makes this folder, which nothing here uses, where it is started.
     "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",

@@ -22,7 +22,7 @@ from genospark.features.examples import spread
 from genospark.features.people import family_tables, with_families
 from genospark.features.split import SPLITS, dealt
 from genospark.features.variant_examples import COLUMNS, Examples
-from genospark.features.windows import with_profiles
+from genospark.features.windows import some_windows, with_profiles
 
 _TRUTH = "sampleId string, contigName string, start bigint, referenceAllele string, alternateAllele string, copies int"
 
@@ -83,7 +83,8 @@ def _build(run: Run, config: BuildVariantFeaturesConfig) -> None:
     genotypes = f.collect_list(f.struct("start", "referenceAllele", "alternateAllele", "copies")).alias("truth")
     joined = placed.join(known.agg(genotypes), ["sampleId", "contigName", "start"], "left")
     rows = _labelled(joined, config.context_bp)
-    run.write("variantExamples", spread(rows, config.row_groups, "sampleId", "contigName", "start"))
+    with some_windows(warehouse.spark):
+        run.write("variantExamples", spread(rows, config.row_groups, "sampleId", "contigName", "start"))
     missed = warehouse.written(run.outputs[-1]).agg(f.sum("nMissedSnv"), f.sum("nMissedIndel")).collect()[0]
     run.note(snv_genotypes_not_in_reads=missed[0] or 0, indel_genotypes_not_in_reads=missed[1] or 0)
 

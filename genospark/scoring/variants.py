@@ -16,7 +16,7 @@ from genospark.core.paths import absolute
 from genospark.core.progress import log, step
 from genospark.core.runlog import Run, run_stage
 from genospark.core.storage import Warehouse
-from genospark.features.windows import with_profiles
+from genospark.features.windows import some_windows, with_profiles
 from genospark.models.bundle import Bundle
 from genospark.scoring.calls import ANY_ALLELE, CALLS, caller
 from genospark.scoring.gvcf import check_names, write_gvcfs
@@ -90,9 +90,9 @@ def _score(run: Run, config: ScoreVariantsConfig, bundle: Bundle, target: Path, 
         rows = rows.persist(StorageLevel.DISK_ONLY)
     calls = rows.where(f"size(alternateAlleles) = 0 or alternateAlleles[0] != '{ANY_ALLELE}'")
     calls = calls.withColumn("referenceAllele", f.when(f.size("alternateAlleles") > 0, f.col("referenceAllele")).otherwise(""))
-    run.write(
-        "variantCalls", calls.withColumn("modelVersion", f.lit(bundle.version)).sortWithinPartitions("contigName", "start", "sampleId")
-    )
+    ordered = calls.withColumn("modelVersion", f.lit(bundle.version)).sortWithinPartitions("contigName", "start", "sampleId")
+    with some_windows(warehouse.spark):
+        run.write("variantCalls", ordered)
     written = warehouse.written(run.outputs[-1])
     counts = written.selectExpr(
         "count_if(referenceAllele != '' and size(alternateAlleles) > 0) as calls",

@@ -22,6 +22,7 @@ from genospark.core.progress import step
 from genospark.core.runlog import Run
 from genospark.core.storage import Warehouse
 from genospark.errors import ConfigError, TableError
+from genospark.features.windows import some_windows
 from genospark.models.bundle import Bundle
 from genospark.models.likelihoods import HEADS, LikelihoodConfig
 from genospark.models.variants import VariantNetworkConfig, build
@@ -95,7 +96,8 @@ class VariantRecipe(Recipe[TrainVariantsConfig]):
         as_stated = {name: [[0.0, 1.0]] * len(HEADS) for name in METHODS}
         model = VariantModel(self._likelihood.model_dump(), shape, weights, "network", anything, as_stated)
         rows = run.warehouse.read("variantExamples").where("split != 'train'")
-        found: pd.DataFrame = predicted(rows, model.bundle(), compared, _FOUND).toPandas()
+        with some_windows(run.warehouse.spark):
+            found: pd.DataFrame = predicted(rows, model.bundle(), compared, _FOUND).toPandas()
         density = config.variant_density
         calibration = {name: calibrate(found, name, density) for name in METHODS}
         validation = found[found["split"] == "validation"]

@@ -51,6 +51,18 @@ def test_a_vcf_of_several_people_derived_by_hand(spark: SparkSession, tmp_path: 
     assert pysam.bcftools.view("-H", "-r", "c0:6-6", str(path)).split("\t")[4] == "A"
 
 
+def test_lines_of_many_windows_are_in_the_order_of_contigs_and_positions(spark: SparkSession, tmp_path: Path) -> None:
+    contigs = {"c9": 2_000_000, "c10": 2_000_000, "c1": 2_000_000}
+    # As a table holds them: each contig is somewhere, and its positions are not in order.
+    sites = [(name, place * 7919 % 2_000_000) for name in sorted(contigs) for place in range(1, 900)]
+    rows = [("ann", name, at, at + 1, "A", ["G"], [0, 1], 50, 30, [14, 16], [80, 0, 70]) for name, at in sites]
+    path = tmp_path / "made.vcf.gz"
+    assert write_vcf(path, spark.createDataFrame(rows, CALLS).repartition(5), ["ann"], contigs, "variants-x") == len(rows)
+    with pysam.VariantFile(str(path)) as file:
+        found = [(record.chrom, record.start) for record in file]
+    assert found == sorted(sites, key=lambda site: (list(contigs).index(site[0]), site[1]))
+
+
 def test_a_gvcf_derived_by_hand(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         ("ann", "c1", 0, 9, "A", ["<*>"], [0, 0], 30, 12, None, None),
