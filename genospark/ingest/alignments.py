@@ -167,7 +167,9 @@ def _ingest(
     run.note(people=len(headers), windows=written.rows)
     write_batch(run, "readQuality", read_quality(run.warehouse.written(written), qualities), config, ["sampleId"])
     _check_bases(run, reference, headers)
-    run.write("referenceContigs", spark.createDataFrame(contigs, "contigName string, contigIndex int, lengthBp bigint"))
+    run.write_small(
+        "referenceContigs", dict(zip(("contigName", "contigIndex", "lengthBp"), map(list, zip(*contigs, strict=True)), strict=True))
+    )
 
 
 def _check_same_reference(warehouse: Warehouse, batch: str, contigs: list[tuple[str, int, int]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,15 +14,22 @@ from genospark.core.paths import local_folder
 from genospark.core.pileup import WINDOW_BP
 from genospark.errors import InputError
 from genospark.scoring.calls import ANY_ALLELE
-from genospark.scoring.vcf import FORMAT, header, publish, sample_column
+from genospark.scoring.vcf import FORMAT, by_place, header, in_order, publish, told
 
 _DECLARED = (
     '##ALT=<ID=*,Description="Any other allele">',
     '##INFO=<ID=END,Number=1,Type=Integer,Description="Last position of a block">',
     '##FORMAT=<ID=MIN_DP,Number=1,Type=Integer,Description="Least depth in a block">',
 )
-# Windows that are one piece of text.
+# Positions that are one piece of text.
 _PIECE = 100 * WINDOW_BP
+# The line of a row of ``told``: a call, a block, or a stretch without a call.
+_LINE = f"""concat_ws('\t', contigName, start + 1, '.', referenceAllele, if(alternate = '', '{ANY_ALLELE}', alternate), case
+    when alternate not in ('', '{ANY_ALLELE}')
+        then concat_ws('\t', conditionalQuality, 'PASS', concat('AC=', copies, ';AN=2'), '{FORMAT}', said)
+    when alternate = '' then concat_ws('\t', '.', 'PASS', concat('END=', end), 'GT', './.')
+    else concat_ws('\t', '.', 'PASS', concat('END=', end), 'GT:GQ:MIN_DP', concat('0/0:', conditionalQuality, ':', depth))
+end)"""
 
 
 def check_names(folder: Path, people: list[str], shown: Mapping[str, str]) -> None:
@@ -56,18 +63,16 @@ def write_gvcfs(
         version: Model that made the calls.
         shown: What people are called in and by the files; as in the table where it does not say.
     """
-    order = {name: index for index, name in enumerate(contigs)}
 
     def lines(piece: pd.DataFrame) -> pd.DataFrame:
-        first = piece.iloc[0]
-        text = "".join(_lines(piece))
-        made = {"sampleId": first["sampleId"], "contig": order[first["contigName"]], "piece": first["piece"], "text": text}
-        return pd.DataFrame([made])
+        # Where an indel follows a base, the base's own line comes first.
+        ordered = piece.sort_values(["start", "end", "alternate"])
+        return pd.DataFrame([(piece["sampleId"].iloc[0], "\n".join([*ordered["line"], ""]))], columns=["sampleId", "text"])
 
-    keyed = rows.withColumn("piece", f.floor(f.col("start") / _PIECE).cast("bigint"))
-    made = keyed.groupBy("sampleId", "contigName", "piece").applyInPandas(lines, "sampleId string, contig int, piece bigint, text string")
+    pieces = by_place(told(rows).withColumn("line", f.expr(_LINE)), contigs, _PIECE, "sampleId")
+    made = pieces.applyInPandas(lines, "sampleId string, text string")
     with local_folder(folder) as here:
-        ordered = made.orderBy("sampleId", "contig", "piece").toLocalIterator()
+        ordered = in_order(made)
         row = next(ordered, None)
         for person in sorted(people):
             called = (shown or {}).get(person, person)
@@ -79,19 +84,3 @@ def write_gvcfs(
                     out.write(row["text"].encode())
                     row = next(ordered, None)
             publish(scratch, here / name)
-
-
-def _lines(piece: pd.DataFrame) -> Iterator[str]:
-    """Lines of one sample, sorted; where an indel follows a base, the base's own line comes first."""
-    piece = piece.assign(alternate=piece["alternateAlleles"].map(lambda alleles: alleles[0] if len(alleles) else ""))
-    for row in piece.sort_values(["start", "end", "alternate"]).itertuples():
-        at = f"{row.contigName}\t{row.start + 1}\t."
-        if row.alternate == ANY_ALLELE:
-            shown = f"0/0:{int(row.conditionalQuality)}:{int(row.depth)}"
-            yield f"{at}\t{row.referenceAllele}\t{ANY_ALLELE}\t.\tPASS\tEND={row.end}\tGT:GQ:MIN_DP\t{shown}\n"
-        elif row.alternate:
-            info = f"AC={sum(row.calls)};AN=2"
-            fixed = (at, row.referenceAllele, row.alternate, int(row.conditionalQuality), "PASS", info, FORMAT)
-            yield "\t".join([*map(str, fixed), sample_column(row)]) + "\n"
-        else:
-            yield f"{at}\t{row.referenceAllele}\t{ANY_ALLELE}\t.\tPASS\tEND={row.end}\tGT\t./.\n"

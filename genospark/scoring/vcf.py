@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pysam
-from pyspark.sql import DataFrame
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, GroupedData, Row
 from pyspark.sql import functions as f
 
 from genospark.core.paths import local_folder
@@ -46,16 +46,13 @@ def write_vcf(
         text = list(_lines(window, place))
         return pd.DataFrame([(len(text), "".join(text))] if text else [], columns=["sites", "text"])
 
-    order = f.create_map(*(f.lit(part) for numbered in zip(contigs, range(len(contigs)), strict=True) for part in numbered))
-    keyed = calls.withColumns({"contig": order[f.col("contigName")], "window": f.floor(f.col("start") / WINDOW_BP)})
-    # A range's windows come one after the other. To sort lines Spark would make them twice; the index takes no unsorted file.
-    made = keyed.repartitionByRange("contig", "window").groupBy("contig", "window").applyInPandas(lines, "sites int, text string")
+    made = by_place(told(calls), contigs, WINDOW_BP).applyInPandas(lines, "sites int, text string")
     sites = 0
     with local_folder(path.parent) as folder:
         scratch = folder / f".{path.name}.partial.gz"
         with pysam.BGZFile(str(scratch), "wb") as out:
             out.write(header([(shown or {}).get(person, person) for person in people], contigs, version).encode())
-            for row in made.toLocalIterator():
+            for row in in_order(made):
                 sites += row["sites"]
                 out.write(row["text"].encode())
         publish(scratch, folder / path.name)
@@ -93,28 +90,63 @@ def header(people: list[str], contigs: dict[str, int], version: str, more: Seque
     return "\n".join(lines) + "\n"
 
 
-def sample_column(row: Any) -> str:
-    """What a row of ``variantCalls`` with an alternate allele says, in the order of ``FORMAT``."""
-    likelihoods = "." if row.phredLikelihoods is None else ",".join(map(str, row.phredLikelihoods))
-    genotype, depths = "/".join(map(str, row.calls)), ",".join(map(str, row.alleleDepths))
-    return f"{genotype}:{int(row.conditionalQuality)}:{int(row.depth)}:{depths}:{likelihoods}"
+def told(calls: DataFrame) -> DataFrame:
+    """Rows of ``variantCalls`` as lines need them.
+
+    Returns:
+        sampleId, contigName, start, end, referenceAllele, conditionalQuality, depth, alternate ('' where there is no call), copies of it,
+        and, in the order of ``FORMAT``, what is said of the sample.
+    """
+    said = (
+        "concat_ws(':', array_join(calls, '/'), conditionalQuality, depth, array_join(alleleDepths, ','), "
+        "coalesce(array_join(phredLikelihoods, ','), '.')) as said"
+    )
+    copies = "aggregate(calls, 0, (sum, call) -> sum + call) as copies"
+    kept = ("sampleId", "contigName", "start", "end", "referenceAllele", "conditionalQuality", "depth")
+    return calls.selectExpr(*kept, "if(size(alternateAlleles) > 0, alternateAlleles[0], '') as alternate", copies, said)
+
+
+def by_place(rows: DataFrame, contigs: Iterable[str], piece_bp: int, *before: str) -> GroupedData:
+    """Rows by pieces of the genome, which come in the order of `before`, of contigs and of positions.
+
+    Args:
+        rows: Rows with contigName and start.
+        contigs: Contigs, in order.
+        piece_bp: Length of a piece.
+        before: Columns that part rows before their place does.
+    """
+    order = f.create_map(*(f.lit(part) for numbered in enumerate(contigs) for part in reversed(numbered)))
+    keyed = rows.withColumns({"contig": order[f.col("contigName")], "piece": f.floor(f.col("start") / piece_bp)})
+    # What is made of a range's groups is in their order. To sort it afterwards Spark would make it twice; an index takes no unsorted file.
+    key = (*before, "contig", "piece")
+    return keyed.repartitionByRange(*key).groupBy(*key)
+
+
+def in_order(made: DataFrame) -> Iterator[Row]:
+    """Rows in the order of their partitions: made by all executors at once, passed by the driver one partition at a time."""
+    made = made.persist(StorageLevel.DISK_ONLY)
+    try:
+        made.count()
+        yield from made.toLocalIterator()
+    finally:
+        made.unpersist()
 
 
 def _lines(window: pd.DataFrame, place: dict[str, int]) -> Iterator[str]:
     """Lines of one window's sites, sorted."""
-    window = window.assign(alternate=window["alternateAlleles"].map(lambda alleles: alleles[0] if len(alleles) else ""))
-    carried, uncalled = window[window["alternate"] != ""], window[window["alternate"] == ""]
-    who = uncalled["sampleId"].map(place).to_numpy()
+    carries = window["alternate"] != ""
+    carried = window[carries].sort_values(["start", "referenceAllele", "alternate"])
+    uncalled = window[~carries]
     first, after = uncalled["start"].to_numpy(), uncalled["end"].to_numpy()
-    for (start, reference, alternate), rows in carried.groupby(["start", "referenceAllele", "alternate"], sort=True):
+    nobody, who = uncalled["sampleId"].map(place).to_numpy(), carried["sampleId"].map(place).to_numpy()
+    said, copies, quality = (carried[name].to_numpy() for name in ("said", "copies", "conditionalQuality"))
+    sites = carried[["contigName", "start", "referenceAllele", "alternate"]]
+    begins = np.flatnonzero((sites != sites.shift()).any(axis=1))
+    for at, end in zip(begins, [*begins[1:], len(sites)], strict=True):
+        contig, start, reference, alternate = sites.iloc[at]
         columns = np.full(len(place), _HOM_REF, object)
-        columns[who[(first <= start) & (after > start)]] = _MISSING
-        copies = 0
-        for row in rows.itertuples():
-            columns[place[row.sampleId]] = sample_column(row)
-            copies += sum(row.calls)
-        called = 2 * int((columns != _MISSING).sum())
-        quality = int(rows["conditionalQuality"].max())
-        info = f"AC={copies};AN={called}"
-        fixed = (window["contigName"].iloc[0], start + 1, ".", reference, alternate, quality, "PASS", info, FORMAT)
+        columns[nobody[(first <= start) & (after > start)]] = _MISSING
+        columns[who[at:end]] = said[at:end]
+        info = f"AC={copies[at:end].sum()};AN={2 * np.count_nonzero(columns != _MISSING)}"
+        fixed = (contig, start + 1, ".", reference, alternate, int(quality[at:end].max()), "PASS", info, FORMAT)
         yield "\t".join([*map(str, fixed), *columns]) + "\n"
