@@ -42,7 +42,7 @@ DEPTH = 30
 LIBRARY = Library("HS25", 150, (400, 80))
 SETTINGS = '{{"contigs": {{"genome": {bases}}}, "min_depth": 2, "min_quality": 10, "blocks": false}}'
 REGION_BP = 100_000
-PEOPLE = 40
+PEOPLE = 80
 """Whose reads executors share: so many that a session's start is a small part of it."""
 
 
