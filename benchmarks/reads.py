@@ -93,9 +93,9 @@ def whole(fasta: Path, bam: Path, bases: int, bundle: Path) -> None:
 
 
 def executors(fasta: Path, bam: Path, bundle: Path, folder: Path) -> list[float]:
-    """Seconds of ``genospark call`` of `PEOPLE` by one and by two executors of one core: the same reads under as many names.
+    """Seconds of ``genospark call`` of `PEOPLE` on one core and on two, a task on each: the same reads under as many names.
 
-    Each has its core and no other, as a cluster's containers do: Spark's own threads would else work for one executor on a second core.
+    All of Spark has these cores and no others, or its own threads would work for one task on a second core.
     """
     (folder / "people").mkdir(exist_ok=True)
     lines = ["sampleId\tpath"]
@@ -109,14 +109,16 @@ def executors(fasta: Path, bam: Path, bundle: Path, folder: Path) -> list[float]
     sheet.write_text("\n".join(lines) + "\n")
     found = []
     there = sorted(os.sched_getaffinity(0))
-    for cores in (1, 2):
-        words = [str(Path(sys.executable).with_name("genospark")), "call", "--samples", str(sheet), "--reference", str(fasta)]
-        environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"--master local[{cores}] pyspark-shell"}
-        os.sched_setaffinity(0, there[:cores])
-        began = time.monotonic()
-        subprocess.run([*words, "--out", str(folder / "calls.vcf.gz"), "--bundle", str(bundle)], env=environment, check=True)
-        found.append(time.monotonic() - began)
-    os.sched_setaffinity(0, there)
+    try:
+        for cores in (1, 2):
+            words = [str(Path(sys.executable).with_name("genospark")), "call", "--samples", str(sheet), "--reference", str(fasta)]
+            environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"--master local[{cores}] pyspark-shell"}
+            os.sched_setaffinity(0, there[:cores])
+            began = time.monotonic()
+            subprocess.run([*words, "--out", str(folder / "calls.vcf.gz"), "--bundle", str(bundle)], env=environment, check=True)
+            found.append(time.monotonic() - began)
+    finally:
+        os.sched_setaffinity(0, there)
     return found
 
 

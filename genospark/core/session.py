@@ -23,7 +23,8 @@ REQUIRED = {
     "spark.python.daemon.module": "genospark.core.daemon",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
-    # Files of so many splits are written side by side: to write one at a time Spark sorts by split, and drops an order that was asked for.
+    # Files of the three splits are written side by side: to write one at a time Spark sorts by split, and drops an order that was asked
+    # for. Tables by contig have as many files open in a task, and rows of further contigs are sorted.
     "spark.sql.maxConcurrentOutputFileWriters": "3",
     # Spark makes this folder, which nothing here uses, where it is started.
     "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",

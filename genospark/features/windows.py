@@ -16,7 +16,7 @@ _WIDENED = 8
 
 
 def some_windows(spark: SparkSession) -> AbstractContextManager[None]:
-    """Arrow batches of so few windows that what callers make of them stays near a core; for the actions inside."""
+    """Arrow batches of so few windows that what callers make of them stays near a core; as ``bounded_batches``."""
     return bounded_batches(spark, _WIDENED * WINDOW_BP * len(CHANNELS))
 
 

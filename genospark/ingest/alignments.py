@@ -167,9 +167,8 @@ def _ingest(
     run.note(people=len(headers), windows=written.rows)
     write_batch(run, "readQuality", read_quality(run.warehouse.written(written), qualities), config, ["sampleId"])
     _check_bases(run, reference, headers)
-    run.write_small(
-        "referenceContigs", dict(zip(("contigName", "contigIndex", "lengthBp"), map(list, zip(*contigs, strict=True)), strict=True))
-    )
+    names, places, lengths = ([contig[part] for contig in contigs] for part in range(3))
+    run.write_small("referenceContigs", {"contigName": names, "contigIndex": places, "lengthBp": lengths})
 
 
 def _check_same_reference(warehouse: Warehouse, batch: str, contigs: list[tuple[str, int, int]]) -> None:

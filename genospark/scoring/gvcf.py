@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -14,19 +15,19 @@ from genospark.core.paths import local_folder
 from genospark.core.pileup import WINDOW_BP
 from genospark.errors import InputError
 from genospark.scoring.calls import ANY_ALLELE
-from genospark.scoring.vcf import FORMAT, by_place, header, in_order, publish, told
+from genospark.scoring.vcf import FORMAT, by_place, header, in_order, publish, vcf_fields
 
 _DECLARED = (
     '##ALT=<ID=*,Description="Any other allele">',
     '##INFO=<ID=END,Number=1,Type=Integer,Description="Last position of a block">',
     '##FORMAT=<ID=MIN_DP,Number=1,Type=Integer,Description="Least depth in a block">',
 )
-# Positions that are one piece of text.
-_PIECE = 100 * WINDOW_BP
-# The line of a row of ``told``: a call, a block, or a stretch without a call.
+# Positions that are one piece of text, and about what a line takes.
+_PIECE, _LINE_BYTES = 100 * WINDOW_BP, 64
+# The line of a row of ``vcf_fields``: a call, a block, or a stretch without a call.
 _LINE = f"""concat_ws('\t', contigName, start + 1, '.', referenceAllele, if(alternate = '', '{ANY_ALLELE}', alternate), case
     when alternate not in ('', '{ANY_ALLELE}')
-        then concat_ws('\t', conditionalQuality, 'PASS', concat('AC=', copies, ';AN=2'), '{FORMAT}', said)
+        then concat_ws('\t', conditionalQuality, 'PASS', concat('AC=', copies, ';AN=2'), '{FORMAT}', sampleColumn)
     when alternate = '' then concat_ws('\t', '.', 'PASS', concat('END=', end), 'GT', './.')
     else concat_ws('\t', '.', 'PASS', concat('END=', end), 'GT:GQ:MIN_DP', concat('0/0:', conditionalQuality, ':', depth))
 end)"""
@@ -69,10 +70,10 @@ def write_gvcfs(
         ordered = piece.sort_values(["start", "end", "alternate"])
         return pd.DataFrame([(piece["sampleId"].iloc[0], "\n".join([*ordered["line"], ""]))], columns=["sampleId", "text"])
 
-    pieces = by_place(told(rows).withColumn("line", f.expr(_LINE)), contigs, _PIECE, "sampleId")
+    with_lines = vcf_fields(rows).withColumn("line", f.expr(_LINE))
+    pieces = by_place(with_lines, contigs, _PIECE, rows.count() * _LINE_BYTES, "sampleId")
     made = pieces.applyInPandas(lines, "sampleId string, text string")
-    with local_folder(folder) as here:
-        ordered = in_order(made)
+    with local_folder(folder) as here, closing(in_order(made)) as ordered:
         row = next(ordered, None)
         for person in sorted(people):
             called = (shown or {}).get(person, person)

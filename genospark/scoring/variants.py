@@ -85,13 +85,14 @@ def _score(run: Run, config: ScoreVariantsConfig, bundle: Bundle, target: Path, 
     if folder is not None:
         check_names(folder, people, shown)
     rows = predicted(windows, bundle, caller(settings), CALLS)
-    if folder is not None:
-        # Blocks go to files alone; nothing is computed twice.
-        rows = rows.persist(StorageLevel.DISK_ONLY)
-    calls = rows.where(f"size(alternateAlleles) = 0 or alternateAlleles[0] != '{ANY_ALLELE}'")
-    calls = calls.withColumn("referenceAllele", f.when(f.size("alternateAlleles") > 0, f.col("referenceAllele")).otherwise(""))
-    ordered = calls.withColumn("modelVersion", f.lit(bundle.version)).sortWithinPartitions("contigName", "start", "sampleId")
+    # How many windows are called at once is settled where rows are persisted, where they are, else where they are written.
     with some_windows(warehouse.spark):
+        if folder is not None:
+            # Blocks go to files alone; nothing is computed twice.
+            rows = rows.persist(StorageLevel.DISK_ONLY)
+        calls = rows.where(f"size(alternateAlleles) = 0 or alternateAlleles[0] != '{ANY_ALLELE}'")
+        calls = calls.withColumn("referenceAllele", f.when(f.size("alternateAlleles") > 0, f.col("referenceAllele")).otherwise(""))
+        ordered = calls.withColumn("modelVersion", f.lit(bundle.version)).sortWithinPartitions("contigName", "start", "sampleId")
         run.write("variantCalls", ordered)
     written = warehouse.written(run.outputs[-1])
     counts = written.selectExpr(

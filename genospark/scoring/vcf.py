@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from genospark.core.pileup import WINDOW_BP
 _TBI_BP = 1 << 29
 """A .tbi knows no position from here on."""
 FORMAT = "GT:GQ:DP:AD:PL"
+# Text that passes the driver at once, about.
+_PARTITION_BYTES = 64 << 20
 _HOM_REF, _MISSING = "0/0:.:.:.:.", "./.:.:.:.:."
 
 
@@ -27,7 +30,7 @@ def write_vcf(
     """Writes the calls and an index beside them; a reader sees the old file or the new one.
 
     Each site is one alternate allele. Who has no row there is 0/0 where the position was called, ./. where it was not. Lines are made by
-    Spark, window by window, and pass the driver one window at a time.
+    Spark, window by window, and pass the driver some windows at a time.
 
     Args:
         path: File, ``.vcf.gz``.
@@ -46,15 +49,18 @@ def write_vcf(
         text = list(_lines(window, place))
         return pd.DataFrame([(len(text), "".join(text))] if text else [], columns=["sites", "text"])
 
-    made = by_place(told(calls), contigs, WINDOW_BP).applyInPandas(lines, "sites int, text string")
+    n_lines = calls.where("size(alternateAlleles) > 0").select("contigName", "start", "alternateAlleles").distinct().count()
+    text_bytes = n_lines * len(_HOM_REF) * len(people)
+    made = by_place(vcf_fields(calls), contigs, WINDOW_BP, text_bytes).applyInPandas(lines, "sites int, text string")
     sites = 0
     with local_folder(path.parent) as folder:
         scratch = folder / f".{path.name}.partial.gz"
         with pysam.BGZFile(str(scratch), "wb") as out:
             out.write(header([(shown or {}).get(person, person) for person in people], contigs, version).encode())
-            for row in in_order(made):
-                sites += row["sites"]
-                out.write(row["text"].encode())
+            with closing(in_order(made)) as rows:
+                for row in rows:
+                    sites += row["sites"]
+                    out.write(row["text"].encode())
         publish(scratch, folder / path.name)
     return sites
 
@@ -90,40 +96,45 @@ def header(people: list[str], contigs: dict[str, int], version: str, more: Seque
     return "\n".join(lines) + "\n"
 
 
-def told(calls: DataFrame) -> DataFrame:
+def vcf_fields(calls: DataFrame) -> DataFrame:
     """Rows of ``variantCalls`` as lines need them.
 
     Returns:
         sampleId, contigName, start, end, referenceAllele, conditionalQuality, depth, alternate ('' where there is no call), copies of it,
-        and, in the order of ``FORMAT``, what is said of the sample.
+        and sampleColumn, in the order of ``FORMAT``; the last two mean nothing where there is no call.
     """
-    said = (
+    column = (
         "concat_ws(':', array_join(calls, '/'), conditionalQuality, depth, array_join(alleleDepths, ','), "
-        "coalesce(array_join(phredLikelihoods, ','), '.')) as said"
+        "coalesce(array_join(phredLikelihoods, ','), '.')) as sampleColumn"
     )
     copies = "aggregate(calls, 0, (sum, call) -> sum + call) as copies"
     kept = ("sampleId", "contigName", "start", "end", "referenceAllele", "conditionalQuality", "depth")
-    return calls.selectExpr(*kept, "if(size(alternateAlleles) > 0, alternateAlleles[0], '') as alternate", copies, said)
+    return calls.selectExpr(*kept, "if(size(alternateAlleles) > 0, alternateAlleles[0], '') as alternate", copies, column)
 
 
-def by_place(rows: DataFrame, contigs: Iterable[str], piece_bp: int, *before: str) -> GroupedData:
-    """Rows by pieces of the genome, which come in the order of `before`, of contigs and of positions.
+def by_place(rows: DataFrame, contigs: Iterable[str], piece_bp: int, text_bytes: int, *leading: str) -> GroupedData:
+    """Rows by pieces of the genome, which come in the order of the leading columns, of contigs and of positions.
 
     Args:
         rows: Rows with contigName and start.
-        contigs: Contigs, in order.
+        contigs: All contigs, in order.
         piece_bp: Length of a piece.
-        before: Columns that part rows before their place does.
+        text_bytes: About what will be made of them: the more, the more partitions.
+        leading: Columns that part rows before their place does.
     """
-    order = f.create_map(*(f.lit(part) for numbered in enumerate(contigs) for part in reversed(numbered)))
-    keyed = rows.withColumns({"contig": order[f.col("contigName")], "piece": f.floor(f.col("start") / piece_bp)})
+    spark = rows.sparkSession
+    order = spark.createDataFrame([(name, index) for index, name in enumerate(contigs)], "contigName string, contig int")
+    known = f.coalesce("contig", f.raise_error(f.concat(f.lit("a contig that is not in the reference: "), "contigName")).cast("int"))
+    placed = rows.join(f.broadcast(order), "contigName", "left")
+    placed = placed.withColumns({"contig": known, "piece": f.floor(f.col("start") / piece_bp)})
+    partitions = max(int(spark.conf.get("spark.sql.shuffle.partitions") or 1), -(-text_bytes // _PARTITION_BYTES))
     # What is made of a range's groups is in their order. To sort it afterwards Spark would make it twice; an index takes no unsorted file.
-    key = (*before, "contig", "piece")
-    return keyed.repartitionByRange(*key).groupBy(*key)
+    key = (*leading, "contig", "piece")
+    return placed.repartitionByRange(partitions, *key).groupBy(*key)
 
 
-def in_order(made: DataFrame) -> Iterator[Row]:
-    """Rows in the order of their partitions: made by all executors at once, passed by the driver one partition at a time."""
+def in_order(made: DataFrame) -> Generator[Row, None, None]:
+    """Rows in the order of their partitions: made by all executors at once, passed by the driver one partition at a time. To be closed."""
     made = made.persist(StorageLevel.DISK_ONLY)
     try:
         made.count()
@@ -134,19 +145,19 @@ def in_order(made: DataFrame) -> Iterator[Row]:
 
 def _lines(window: pd.DataFrame, place: dict[str, int]) -> Iterator[str]:
     """Lines of one window's sites, sorted."""
-    carries = window["alternate"] != ""
-    carried = window[carries].sort_values(["start", "referenceAllele", "alternate"])
-    uncalled = window[~carries]
+    is_call = window["alternate"] != ""
+    calls = window[is_call].sort_values(["start", "referenceAllele", "alternate"])
+    uncalled = window[~is_call]
     first, after = uncalled["start"].to_numpy(), uncalled["end"].to_numpy()
-    nobody, who = uncalled["sampleId"].map(place).to_numpy(), carried["sampleId"].map(place).to_numpy()
-    said, copies, quality = (carried[name].to_numpy() for name in ("said", "copies", "conditionalQuality"))
-    sites = carried[["contigName", "start", "referenceAllele", "alternate"]]
+    uncalled_place, call_place = uncalled["sampleId"].map(place).to_numpy(), calls["sampleId"].map(place).to_numpy()
+    said, copies, quality = (calls[name].to_numpy() for name in ("sampleColumn", "copies", "conditionalQuality"))
+    sites = calls[["contigName", "start", "referenceAllele", "alternate"]]
     begins = np.flatnonzero((sites != sites.shift()).any(axis=1))
-    for at, end in zip(begins, [*begins[1:], len(sites)], strict=True):
+    for at, end in zip(begins, np.append(begins, len(sites))[1:], strict=True):
         contig, start, reference, alternate = sites.iloc[at]
         columns = np.full(len(place), _HOM_REF, object)
-        columns[nobody[(first <= start) & (after > start)]] = _MISSING
-        columns[who[at:end]] = said[at:end]
+        columns[uncalled_place[(first <= start) & (after > start)]] = _MISSING
+        columns[call_place[at:end]] = said[at:end]
         info = f"AC={copies[at:end].sum()};AN={2 * np.count_nonzero(columns != _MISSING)}"
         fixed = (contig, start + 1, ".", reference, alternate, int(quality[at:end].max()), "PASS", info, FORMAT)
         yield "\t".join([*map(str, fixed), *columns]) + "\n"

@@ -27,6 +27,7 @@ def test_a_vcf_of_several_people_derived_by_hand(spark: SparkSession, tmp_path: 
     rows = [
         ("ann", "c1", 1999, 2000, "A", ["G"], [0, 1], 50, 30, [14, 16], [80, 0, 70]),
         ("bob", "c1", 1990, 2005, "", [], [-1, -1], None, None, None, None),
+        ("bob", "c1", 2500, 2510, "", [], [-1, -1], None, None, None, None),
         ("ann", "c1", 10, 13, "CTT", ["C"], [1, 1], 33, 20, [0, 20], [255, 33, 0]),
         ("cat", "c1", 10, 11, "C", ["CA"], [0, 1], 20, 25, [12, 9], None),
         ("cat", "c0", 5, 6, "T", ["A"], [0, 1], 99, 40, [20, 20], [255, 0, 255]),
@@ -52,15 +53,20 @@ def test_a_vcf_of_several_people_derived_by_hand(spark: SparkSession, tmp_path: 
 
 
 def test_lines_of_many_windows_are_in_the_order_of_contigs_and_positions(spark: SparkSession, tmp_path: Path) -> None:
-    contigs = {"c9": 2_000_000, "c10": 2_000_000, "c1": 2_000_000}
+    contigs, people = {"c9": 2_000_000, "c10": 2_000_000, "c1": 2_000_000}, ["ann", "bob", "cat"]
+    assert int(spark.conf.get("spark.sql.shuffle.partitions") or 1) > 1
     # As a table holds them: each contig is somewhere, and its positions are not in order.
     sites = [(name, place * 7919 % 2_000_000) for name in sorted(contigs) for place in range(1, 900)]
-    rows = [("ann", name, at, at + 1, "A", ["G"], [0, 1], 50, 30, [14, 16], [80, 0, 70]) for name, at in sites]
-    path = tmp_path / "made.vcf.gz"
-    assert write_vcf(path, spark.createDataFrame(rows, CALLS).repartition(5), ["ann"], contigs, "variants-x") == len(rows)
-    with pysam.VariantFile(str(path)) as file:
-        found = [(record.chrom, record.start) for record in file]
-    assert found == sorted(sites, key=lambda site: (list(contigs).index(site[0]), site[1]))
+    rows = [(people[at % 3], name, at, at + 1, "A", ["G"], [0, 1], 50, 30, [14, 16], [80, 0, 70]) for name, at in sites]
+    table = spark.createDataFrame(rows, CALLS).repartition(5)
+    assert write_vcf(tmp_path / "made.vcf.gz", table, people, contigs, "variants-x") == len(rows)
+    write_gvcfs(tmp_path, table, people, contigs, "variants-x")
+    ordered = sorted(sites, key=lambda site: (list(contigs).index(site[0]), site[1]))
+    with pysam.VariantFile(str(tmp_path / "made.vcf.gz")) as file:
+        assert [(record.chrom, record.start) for record in file] == ordered
+    for number, person in enumerate(people):
+        with pysam.VariantFile(str(tmp_path / f"{person}.g.vcf.gz")) as file:
+            assert [(record.chrom, record.start) for record in file] == [site for site in ordered if site[1] % 3 == number]
 
 
 def test_a_gvcf_derived_by_hand(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
