@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from results_io import row, write
 from shipped_variants import ShippedConfig
 
 from genospark.core.config import load
@@ -148,6 +149,18 @@ def main() -> None:
             whole = found[found["without"] == "nothing"].set_index("seed")["best"]
             found["times the whole's"] = found["best"] / found["seed"].map(whole)
             print(found.to_string(), flush=True)
+            report(found, chosen.files, chosen.epochs)
+
+
+def report(found: pd.DataFrame, files: int | None, epochs: int) -> None:
+    """Writes the rows that there are into results."""
+    command = f"benchmarks/ablation.py --epochs {epochs}" + ("" if files is None else f" --files {files}")
+    rows = []
+    for group, losses in found.groupby("without", sort=False):
+        times = losses["times the whole's"].mean()
+        figure = f"validation loss without {group}, {len(losses)} seed(s)"
+        rows.append(row(figure, f"{losses['best'].mean():.4f}", "nats", "", None, command, f"{times:.3f} times the whole's"))
+    write("ablation", rows)
 
 
 def _likelihood() -> dict[str, Any]:
