@@ -1,7 +1,8 @@
 """Which channels of the variant caller's windows pay: trainings without a group each, told by their validation loss.
 
 Before the network, and the Bayesian caller in it, see a window, a group's channels say what they would if nothing were known. By default
-the examples are those of ``make shipped-variants``.
+the examples are those of ``make shipped-variants``. With ``--shipped`` nothing is trained: the shipped network, which has learnt to use all
+channels, is shown windows without them, which takes minutes.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from results_io import row, write
 from shipped_variants import ShippedConfig
 
 from genospark.core.config import load
 from genospark.core.ledger import Ledger, live_files
-from genospark.core.pileup import BASES, INDEX, MODEL_CHANNELS
+from genospark.core.pileup import BASES, INDEX, MODEL_CHANNELS, read
 from genospark.core.progress import configure_logging, log
 from genospark.errors import TableError
-from genospark.tasks.variants import VariantProblem
+from genospark.models.bundle import load as load_bundle
+from genospark.models.likelihoods import HEADS
+from genospark.tasks.bundles import shipped
+from genospark.tasks.variants import LABELS, TASK, VariantModel, VariantProblem
 from genospark.training.alone import train_alone
 from genospark.training.variants import TrainVariantsConfig
 from genospark.training.worker import RankJob
@@ -130,6 +136,7 @@ def main() -> None:
     options.add_argument("--epochs", type=int, default=4)
     options.add_argument("--files", type=int, help="of each split's examples, for a shorter training; all where not given")
     options.add_argument("--only", action="append", help="a group's name; repeatable; all where not given")
+    options.add_argument("--shipped", action="store_true", help="measure the shipped network, without training")
     options.add_argument("--seeds", type=int, default=1, help="trainings of each; their spread says what differences mean")
     chosen = options.parse_args()
     configure_logging()
@@ -137,6 +144,9 @@ def main() -> None:
     stage = load(ShippedConfig, Path("conf/shipped-variants.yaml"), [], {}).stages["train variants"]
     config = TrainVariantsConfig.model_validate({"warehouse": "none", **stage})
     sides = [examples(chosen.warehouse, "train", chosen.files), examples(chosen.warehouse, "validation", chosen.files)]
+    if chosen.shipped:
+        report(of_shipped(sides[1], chosen.only or list(groups()), config.variant_density), chosen.files)
+        return
     rows: list[dict[str, Any]] = []
     for seed in range(1, chosen.seeds + 1):
         for group in chosen.only or groups():
@@ -149,17 +159,46 @@ def main() -> None:
             whole = found[found["without"] == "nothing"].set_index("seed")["best"]
             found["times the whole's"] = found["best"] / found["seed"].map(whole)
             print(found.to_string(), flush=True)
-            report(found, chosen.files, chosen.epochs)
 
 
-def report(found: pd.DataFrame, files: int | None, epochs: int) -> None:
-    """Writes the rows that there are into results."""
-    command = f"benchmarks/ablation.py --epochs {epochs}" + ("" if files is None else f" --files {files}")
+def of_shipped(files: list[str], names: list[str], density: tuple[float, float]) -> pd.DataFrame:
+    """Cross-entropy of the shipped network, mean over validation positions with a known genotype, without each group."""
+    import numpy as np
+    import tensorflow as tf
+
+    model = VariantModel.of(load_bundle(shipped(TASK), TASK))
+    table = pa.concat_tables(pq.read_table(file.removeprefix("file://"), columns=["pileup", "snv", "indel"]) for file in files)
+    pileup = read(table["pileup"].to_pylist(), MODEL_CHANNELS)
+    labels = {field.name: field.read(table[field.name].to_pylist()) for field in LABELS}
+    known = np.array([(values >= 0).sum() for values in labels.values()])
     rows = []
-    for group, losses in found.groupby("without", sort=False):
-        times = losses["times the whole's"].mean()
-        figure = f"validation loss without {group}, {len(losses)} seed(s)"
-        rows.append(row(figure, f"{losses['best'].mean():.4f}", "nats", "", None, command, f"{times:.3f} times the whole's"))
+    for name in names:
+        loss = _loss(Without(model.likelihood, model.shape, density, name), model.weights)
+        chunks = [slice(at, at + 16) for at in range(0, len(pileup), 16)]
+        sums = sum(loss(tf.constant(pileup[at]), {key: tf.constant(of[at]) for key, of in labels.items()}).numpy() for at in chunks)
+        rows.append({"without": name, **dict(zip(HEADS, sums / known, strict=True))})
+        print(pd.DataFrame(rows).to_string(), flush=True)
+    return pd.DataFrame(rows)
+
+
+def _loss(problem: Without, weights: Any) -> Any:
+    import tensorflow as tf
+
+    network = problem.network()
+    network.set_weights(weights)
+    return tf.function(lambda windows, truth: problem.loss_sums(network({"pileup": windows}, training=False), truth))
+
+
+def report(found: pd.DataFrame, files: int | None) -> None:
+    """Writes what ``of_shipped`` found in so many files into results."""
+    command = "benchmarks/ablation.py --shipped" + ("" if files is None else f" --files {files}")
+    whole = found[found["without"] == "nothing"]
+    rows = []
+    for head in HEADS:
+        for name, loss in zip(found["without"], found[head], strict=True):
+            times = f"{loss / whole[head].iloc[0]:.3f} times the whole's" if len(whole) else None
+            figure = f"shipped caller, {head}: validation loss without {name}"
+            rows.append(row(figure, f"{loss:.5f}", "nats a site", "", None, command, times))
     write("ablation", rows)
 
 
