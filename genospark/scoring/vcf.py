@@ -67,7 +67,10 @@ def write_vcf(
 
 def publish(scratch: Path, target: Path) -> None:
     """Indexes a finished file and gives it its name: with a .tbi, or where a contig is too long for that, with a .csi."""
+    # htslib would say that there is no index yet.
+    verbosity = pysam.set_verbosity(0)
     with pysam.VariantFile(str(scratch)) as written:
+        pysam.set_verbosity(verbosity)
         longest = max((contig.length or 0 for contig in written.header.contigs.values()), default=0)
     csi = longest > _TBI_BP
     pysam.tabix_index(str(scratch), preset="vcf", force=True, csi=csi)

@@ -156,7 +156,7 @@ class Caller:
         self._radius = radius(model.shape) if which == "network" else 0
         if which == "network":
             graph.set_weights(model.weights)
-        self._compute = _compiled(graph)
+        self._compute, self._shape = _compiled(graph), graph.output_shape[2:]
 
     def __call__(self, pileup: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
         """The best genotype at each position and its quality.
@@ -175,8 +175,9 @@ class Caller:
         window, offset = np.nonzero(evident(pileup))
         quality = np.clip(reference_quality(pileup, self._base_error, self.rates), 0, MOST_QUALITY)
         genotype = np.zeros(quality.shape, np.int8)
-        logits = at_sites(pileup, window, offset, self._radius, lambda part: self._compute({"pileup": part}).numpy()).astype(float)
+        logits = np.zeros((0, *self._shape))
         if len(window):
+            logits = at_sites(pileup, window, offset, self._radius, lambda part: self._compute({"pileup": part}).numpy()).astype(float)
             best, phred = decided(logits)
             # What errors on variants say is known of variants alone.
             calibrated = np.clip(self._offset + self._slope * phred, 0, MOST_QUALITY)

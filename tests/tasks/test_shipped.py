@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pysam
 import pysam.bcftools
 import pytest
@@ -11,8 +12,13 @@ from pyspark.sql import SparkSession
 from support import Cohort
 
 from genospark.calling import CallConfig, call
+from genospark.core.pileup import INDEX, MODEL_CHANNELS, WINDOW_BP
 from genospark.ingest.vcf.check import check_files
+from genospark.models.bundle import load
+from genospark.models.likelihoods import GENOTYPES, HEADS
+from genospark.scoring.calls import phred
 from genospark.tasks.bundles import shipped
+from genospark.tasks.variants import TASK, Caller, VariantModel
 
 MOST_BYTES = 10e6
 
@@ -50,3 +56,13 @@ def test_reads_become_calls_in_one_command(spark: SparkSession, cohort: Cohort, 
     assert n_true > 50
     assert n_right >= 0.95 * n_true
     assert n_called - n_right <= 0.05 * n_true
+
+
+@pytest.mark.parametrize("which", ["network", "baseline"])
+def test_windows_without_evidence_have_no_call(which: str) -> None:
+    pileup = np.zeros((3, WINDOW_BP, len(MODEL_CHANNELS)), np.uint8)
+    pileup[..., INDEX["forward_A"]], pileup[..., INDEX["quality_A"]] = 20, 30
+    judged = Caller(VariantModel.of(load(shipped(TASK), TASK)), which).judge(pileup)
+    assert judged.logits.shape == (0, len(HEADS), len(GENOTYPES))
+    assert not judged.genotype.any()
+    assert phred(judged, 0, 1e-3, judged.genotype[..., 0] > 0) == {}
