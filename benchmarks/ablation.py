@@ -10,28 +10,29 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from results_io import row, write
 from shipped_variants import ShippedConfig
 
 from genospark.core.config import load
 from genospark.core.ledger import Ledger, live_files
-from genospark.core.pileup import BASES, INDEX, MODEL_CHANNELS, read
+from genospark.core.pileup import BASES, INDEX, MODEL_CHANNELS
 from genospark.core.progress import configure_logging, log
 from genospark.errors import TableError
 from genospark.models.bundle import load as load_bundle
 from genospark.models.likelihoods import HEADS
 from genospark.tasks.bundles import shipped
-from genospark.tasks.variants import LABELS, TASK, VariantModel, VariantProblem
+from genospark.tasks.variants import TASK, VariantModel, VariantProblem
 from genospark.training.alone import train_alone
+from genospark.training.feed import Feed
 from genospark.training.variants import TrainVariantsConfig
-from genospark.training.worker import RankJob
+from genospark.training.worker import RankJob, measured
 
 Pileup = Any
 """uint8 tensor [windows, 1000, channels]."""
@@ -163,30 +164,20 @@ def main() -> None:
 
 def of_shipped(files: list[str], names: list[str], density: tuple[float, float]) -> pd.DataFrame:
     """Cross-entropy of the shipped network, mean over validation positions with a known genotype, without each group."""
-    import numpy as np
-    import tensorflow as tf
-
     model = VariantModel.of(load_bundle(shipped(TASK), TASK))
-    table = pa.concat_tables(pq.read_table(file.removeprefix("file://"), columns=["pileup", "snv", "indel"]) for file in files)
-    pileup = read(table["pileup"].to_pylist(), MODEL_CHANNELS)
-    labels = {field.name: field.read(table[field.name].to_pylist()) for field in LABELS}
-    known = np.array([(values >= 0).sum() for values in labels.values()])
     rows = []
     for name in names:
-        loss = _loss(Without(model.likelihood, model.shape, density, name), model.weights)
-        chunks = [slice(at, at + 16) for at in range(0, len(pileup), 16)]
-        sums = sum(loss(tf.constant(pileup[at]), {key: tf.constant(of[at]) for key, of in labels.items()}).numpy() for at in chunks)
+        problem = Without(model.likelihood, model.shape, density, name)
+        network = problem.network()
+        network.set_weights(model.weights)
+        loss, sums, known = measured(problem, network), 0.0, 0.0
+        with closing(Feed(files, problem, 16, 0, 1)) as feed:
+            for (inputs, labels), _ in takewhile(lambda batch: batch[1], feed.epoch()):
+                sums += loss(inputs, labels).numpy()
+                known += problem.known(labels).numpy()
         rows.append({"without": name, **dict(zip(HEADS, sums / known, strict=True))})
         print(pd.DataFrame(rows).to_string(), flush=True)
     return pd.DataFrame(rows)
-
-
-def _loss(problem: Without, weights: Any) -> Any:
-    import tensorflow as tf
-
-    network = problem.network()
-    network.set_weights(weights)
-    return tf.function(lambda windows, truth: problem.loss_sums(network({"pileup": windows}, training=False), truth))
 
 
 def report(found: pd.DataFrame, files: int | None) -> None:

@@ -84,4 +84,4 @@ def write_gvcfs(
                 while row is not None and row["sampleId"] == person:
                     out.write(row["text"].encode())
                     row = next(ordered, None)
-            publish(scratch, here / name)
+            publish(scratch, here / name, contigs)

@@ -46,33 +46,27 @@ def write_vcf(
     place = {name: index for index, name in enumerate(people)}
 
     def lines(window: pd.DataFrame) -> pd.DataFrame:
-        text = list(_lines(window, place))
-        return pd.DataFrame([(len(text), "".join(text))] if text else [], columns=["sites", "text"])
+        text = "".join(_lines(window, place))
+        return pd.DataFrame({"text": [text] if text else []})
 
-    n_lines = calls.where("size(alternateAlleles) > 0").select("contigName", "start", "alternateAlleles").distinct().count()
-    text_bytes = n_lines * len(_HOM_REF) * len(people)
-    made = by_place(vcf_fields(calls), contigs, WINDOW_BP, text_bytes).applyInPandas(lines, "sites int, text string")
-    sites = 0
+    sites = (
+        calls.where("size(alternateAlleles) > 0").select("contigName", "start", "referenceAllele", "alternateAlleles").distinct().count()
+    )
+    text_bytes = sites * len(_HOM_REF) * len(people)
+    made = by_place(vcf_fields(calls), contigs, WINDOW_BP, text_bytes).applyInPandas(lines, "text string")
     with local_folder(path.parent) as folder:
         scratch = folder / f".{path.name}.partial.gz"
-        with pysam.BGZFile(str(scratch), "wb") as out:
+        with pysam.BGZFile(str(scratch), "wb") as out, closing(in_order(made)) as rows:
             out.write(header([(shown or {}).get(person, person) for person in people], contigs, version).encode())
-            with closing(in_order(made)) as rows:
-                for row in rows:
-                    sites += row["sites"]
-                    out.write(row["text"].encode())
-        publish(scratch, folder / path.name)
+            for row in rows:
+                out.write(row["text"].encode())
+        publish(scratch, folder / path.name, contigs)
     return sites
 
 
-def publish(scratch: Path, target: Path) -> None:
+def publish(scratch: Path, target: Path, contigs: Mapping[str, int]) -> None:
     """Indexes a finished file and gives it its name: with a .tbi, or where a contig is too long for that, with a .csi."""
-    # htslib would say that there is no index yet.
-    verbosity = pysam.set_verbosity(0)
-    with pysam.VariantFile(str(scratch)) as written:
-        pysam.set_verbosity(verbosity)
-        longest = max((contig.length or 0 for contig in written.header.contigs.values()), default=0)
-    csi = longest > _TBI_BP
+    csi = max(contigs.values(), default=0) > _TBI_BP
     pysam.tabix_index(str(scratch), preset="vcf", force=True, csi=csi)
     kind = "csi" if csi else "tbi"
     (scratch.parent / f"{scratch.name}.{kind}").replace(target.parent / f"{target.name}.{kind}")

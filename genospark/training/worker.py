@@ -97,7 +97,7 @@ def fitted(job: RankJob, report: Callable[[int, float], None] = lambda epoch, lo
         closing(Feed(job.training_files, problem, job.batch_size, hvd.rank(), hvd.size(), shuffle=job.seed)) as training,
         closing(Feed(job.validation_files, problem, judged_at_once(problem, job.batch_size), hvd.rank(), hvd.size())) as validation,
     ):
-        step, measure = _step(problem, network, optimizer), _measure(problem, network)
+        step, measure = _step(problem, network, optimizer), measured(problem, network)
         losses = [_validation_loss(measure, problem, validation)]
         report(0, losses[0])
         best_epoch, best = 0, network.get_weights()
@@ -175,7 +175,9 @@ def _step(problem: Problem, network: Any, optimizer: Any) -> Any:
     return step
 
 
-def _measure(problem: Problem, network: Any) -> Any:
+def measured(problem: Problem, network: Any) -> Any:
+    """From inputs and labels to ``Problem.loss_sums`` of the network as it is used, compiled."""
+
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def measure(inputs: Any, labels: Any) -> tf.Tensor:
         return problem.loss_sums(network(inputs, training=False), labels)
