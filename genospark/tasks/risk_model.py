@@ -15,6 +15,7 @@ from genospark.models.bundle import Bundle
 from genospark.models.calibration import Calibration, Reference
 from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads
+from genospark.tasks.blocks import in_blocks, rows_at_once
 from genospark.tasks.risk import TASK, Pairs, ancestry, built, dense_columns, fields
 
 Floats = NDArray[np.float64]
@@ -118,19 +119,13 @@ class RiskModel:
         network = compiled(self)
         used = np.flatnonzero(self.coefficients.any(axis=(0, 2)))
         coefficients = np.moveaxis(self.coefficients[:, used], 1, 0).reshape(len(used), self.intercepts.size)
-        at_once = people_at_once(self.spec)
 
         def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> tuple[Floats, Floats]:
-            by_network, by_linear = [], []
-            for first in range(0, max(len(calls), 1), at_once):
-                some = slice(first, first + at_once)
-                fed = {"calls": calls[some], "measurements": measurements[some]}
-                by_network.append(network(**fed).numpy().astype(float))
-                by_linear.append(dense_columns(self.spec, calls[some], measurements[some], used) @ coefficients)
-            linear = np.concatenate(by_linear).reshape(len(calls), *self.intercepts.shape) + self.intercepts
-            return np.concatenate(by_network), linear
+            by_network = network(calls=calls, measurements=measurements).numpy().astype(float)
+            by_linear = dense_columns(self.spec, calls, measurements, used) @ coefficients
+            return by_network, by_linear.reshape(len(calls), *self.intercepts.shape) + self.intercepts
 
-        return say
+        return in_blocks(say, people_at_once(self.spec))  # type: ignore[return-value]
 
     def predictor(self) -> Callable[[NDArray[np.uint8], NDArray[np.float32]], Said]:
         """A function from calls and measurements to ``Said``."""
@@ -222,7 +217,7 @@ def compiled(model: RiskModel) -> Any:
 
 def people_at_once(spec: FeatureSpec) -> int:
     """People whose vectors are widened at once."""
-    return max(1, _WIDENED_BYTES // (4 * (len(spec.variants) + spec.n_measurements)))
+    return rows_at_once(4 * (len(spec.variants) + spec.n_measurements), _WIDENED_BYTES)
 
 
 def own_scale(targets: Sequence[Target], values: Floats) -> Floats:
