@@ -36,7 +36,7 @@ from genospark.training.worker import RankJob, measured
 
 Pileup = Any
 """uint8 tensor [windows, 1000, channels]."""
-_ERRORS = {"slip_error": 20, "indel_error": 40, "base_error": 25, "double_error": 25}
+_ERRORS = {"slip_error": 20, "indel_error": 40, "base_error": 25, "strand_error": 40}
 _USUAL = {"quality": 30, "mapping_quality": 60, "alternate_mapping_quality": 60} | _ERRORS
 _BY_STRAND = [f"{{}}_{base}" for base in BASES] + ["deletion_{}", "indel1_{}", "indel2_{}", "spanning_{}"]
 

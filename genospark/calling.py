@@ -8,6 +8,7 @@ from typing import Any
 
 from genospark.core.config import Settings
 from genospark.core.paths import absolute, is_url
+from genospark.core.progress import log
 from genospark.core.pseudonyms import new_key
 from genospark.core.session import session
 from genospark.errors import ConfigError
@@ -53,7 +54,7 @@ def call(config: CallConfig) -> None:
     if not out.name.endswith(".vcf.gz"):
         raise ConfigError(f"{config.out}: not the name of a bgzipped VCF", "give --out a name that ends with .vcf.gz")
     with ExitStack() as stack:
-        ingest: dict[str, Any] = {"inputs": reads, "reference": config.reference, "regions": config.regions}
+        ingest: dict[str, Any] = {"inputs": reads, "reference": config.reference, "regions": config.regions, "named_by_file": True}
         warehouse = config.warehouse
         if warehouse is None:
             if not is_url(str(out)):
@@ -67,3 +68,6 @@ def call(config: CallConfig) -> None:
         score = {"bundle": config.bundle, "vcf": str(out), "gvcf": config.gvcf, "crosswalk": f"{warehouse}-crosswalk"}
         spark = session("genospark call", warehouse, str(out))
         run_stages(spark, PipelineConfig(warehouse=warehouse, stages={"ingest-reads": ingest, "score variants": score}))
+        if config.warehouse is None:
+            log.info("call: the tables go now (--warehouse FOLDER keeps them, the quality of reads and what was refused among them)")
+        log.info("call: %s is written; look at it with: bcftools view %s", out, out)

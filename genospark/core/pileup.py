@@ -69,7 +69,7 @@ Counts are after the two reads of a pair were made one observation, but for ``ma
 ``low_mapping_quality``, which are of reads. Where a count of a position is above 255, all its counts are scaled by one factor to
 at most 255, so that their proportions stay. What is no count and above 255 is 255.
 """
-MODEL_CHANNELS = (*CHANNELS, "slip_error", "indel_error", "base_error", "double_error")
+MODEL_CHANNELS = (*CHANNELS, "slip_error", "indel_error", "base_error", "strand_error")
 """What a model sees: the channels of a window, and how often the sample's reads err, Phred (see ``core.profile``): gain or lose a unit of
 the repeat that begins right after the position, have another indel, show a wrong base, and show the same wrong base twice at a position."""
 INDEX = {name: index for index, name in enumerate(MODEL_CHANNELS)}

@@ -21,15 +21,15 @@ CLASSES = (MOST_UNIT + 1) * (MOST_COPIES + 1)
 """Classes of repeats: unit 0 to 4 (0 is none) times copies 0 to 15."""
 BY_CLASS = ("slipReads", "slips")
 """Sums over positions without a variant, by class of the repeat that begins there: reads, and those that gain or lose one unit."""
-OVERALL = ("indelReads", "otherIndels", "plainBases", "plainErrors", "plainSites", "plainDoubles", "plainPairs")
-"""Likewise of all of them: reads and those with another indel; bases and wrong ones; positions, those with the same wrong base twice,
-and pairs of bases that might have been wrong alike."""
+OVERALL = ("indelReads", "otherIndels", "plainBases", "plainErrors", "plainSites", "alikeSites", "apartSites", "alikePairs", "apartPairs")
+"""Likewise of all of them: reads and those with another indel; bases and wrong ones; positions, those with the same wrong base twice of
+good quality on one strand alone and on both, and pairs of bases on one strand and on both."""
 _RATES = 3
 SIZE = CLASSES + _RATES
-"""Rates of a profile: slips of each class, other indels, wrong bases, positions with the same wrong base twice beyond chance."""
+"""Rates of a profile: slips of each class, other indels, wrong bases, positions where one strand errs alike: twice, and beyond chance."""
 # What is assumed of a library of usual quality, and how many observations that is worth.
-_USUAL = (1e-4, 3e-3, 3e-3)
-_WORTH = (5e4, 1e4, 1e3)
+_USUAL = (1e-4, 3e-3, 1e-4)
+_WORTH = (5e4, 1e4, 2e4)
 _SLIP_WORTH, _LEAST_SLIP, _SLIP_GROWTH, _MOST_SLIP = 100.0, 1e-4, 1.6, 0.2
 _LARGEST = 60
 
@@ -55,12 +55,12 @@ def of_sums(sums: Mapping[str, Any]) -> Rates:
     """The profile that the sums ``BY_CLASS`` and ``OVERALL`` make, [SIZE]; what few reads tell is drawn towards the usual."""
     before = usual().astype(np.float64)
     slips, reads = np.asarray(sums["slips"], np.float64), np.asarray(sums["slipReads"], np.float64)
-    # Of single errors as often as they are, so many positions have two alike; deep ones are not noisier for it.
-    chance = sums["plainPairs"] * (sums["plainErrors"] / max(sums["plainBases"], 1)) ** 2 / 3
-    sums = dict(sums) | {"plainDoubles": max(sums["plainDoubles"] - chance, 0.0)}
+    # Errors by chance, rare variants and misplaced reads are on both strands as often as their pairs say; a strand that errs is alone.
+    chance = sums["apartSites"] * sums["alikePairs"] / max(sums["apartPairs"], 1)
+    sums = dict(sums) | {"alikeSites": max(sums["alikeSites"] - chance, 0.0)}
     rates = np.empty(SIZE)
     rates[:CLASSES] = (slips + _SLIP_WORTH * before[:CLASSES]) / (reads + _SLIP_WORTH)
-    pairs = (("otherIndels", "indelReads"), ("plainErrors", "plainBases"), ("plainDoubles", "plainSites"))
+    pairs = (("otherIndels", "indelReads"), ("plainErrors", "plainBases"), ("alikeSites", "plainSites"))
     for place, ((part, whole), usually, worth) in enumerate(zip(pairs, _USUAL, _WORTH, strict=True), CLASSES):
         rates[place] = (sums[part] + worth * usually) / (sums[whole] + worth)
     return rates.astype(np.float32)

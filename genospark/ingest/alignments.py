@@ -67,10 +67,12 @@ class IngestReadsConfig(BatchConfig):
         known_sites: Bgzipped and indexed VCF of sites that vary, which say nothing of qualities; positions where reads agree on another
             base are left out anyway.
         reference_build: Name of the genome build, kept in ``runs``.
+        named_by_file: Call people as their files, without the ending, where no read group and no sheet says who they are.
     """
 
     reference: str | None = None
     regions: str | None = None
+    named_by_file: bool = False
     region_bp: int = Field(100_000, ge=WINDOW_BP, multiple_of=WINDOW_BP)
     filters: ReadFilters = ReadFilters()
     recalibrate: bool = False
@@ -98,11 +100,17 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
     bed = expand([config.regions]) if config.regions else []
     sites = _known_sites(config, reference)
     people = People(config)
-    headers, sheets = read_headers(config.inputs)
+    headers, sheets = read_headers(config.inputs, config.named_by_file)
     check_fasta_index(reference)
+    intervals = read_bed(bed[0]) if bed else None
+    if intervals == []:
+        raise InputError(f"{bed[0]}: names no region", "write BED: contig, 0-based start, exclusive end; or give no regions, for all of it")
+    wanted = None if intervals is None else {name for name, _, _ in intervals}
+    absent: set[str] = set()
     for header in headers:
-        check_reference(header, reference)
+        absent |= set(check_reference(header, reference, wanted))
         check_index(header)
+    unnamed = sum(not header.samples and header.sample_id == place(header.path).stem for header in headers)
     seen: dict[str, str] = {}
     shown = {str(sheet): str(sheet) for sheet in sheets}
     for index, (header, name) in enumerate(zip(headers, people.named(header.sample_id for header in headers), strict=True)):
@@ -112,10 +120,11 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
         # Files of one person each are often called by the person.
         shown[header.path] = _renamed(header.path, {header.sample_id, *header.samples}, name)
         headers[index] = replace(header, sample_id=name)
-    intervals = read_bed(bed[0]) if bed else None
-    if intervals == []:
-        raise InputError(f"{bed[0]}: names no region", "write BED: contig, 0-based start, exclusive end; or give no regions, for all of it")
-    regions = [region for header in headers for region in plan_regions(header, config.region_bp, intervals=intervals)]
+    regions = [
+        region
+        for header in headers
+        for region in plan_regions(header, config.region_bp, [name for name in header.contigs if name not in absent], intervals)
+    ]
     warehouse = Warehouse(spark, config.warehouse)
     read = {
         "reads": [place(header.path) for header in headers],
@@ -127,6 +136,10 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
 
     def work(run: Run) -> None:
         run.shown = shown
+        if absent:
+            run.note(contigs_not_in_reference=len(absent))
+        if unnamed:
+            run.note(people_named_by_file=unnamed)
         _ingest(run, config, reference, regions, headers, KnownSites(str(sites[0])) if sites else None)
 
     return run_about_people("ingest-reads", config, warehouse, people, work, read)

@@ -17,11 +17,12 @@ ROLES = ("reads", "samples")
 _COLUMNS = ["sampleId", "path"]
 
 
-def read_headers(inputs: list[str]) -> tuple[list[AlignmentHeader], list[Path]]:
+def read_headers(inputs: list[str], named_by_file: bool = False) -> tuple[list[AlignmentHeader], list[Path]]:
     """Headers of all files of reads, each of the person of its sheet or else of its read groups; and the sheet, if there is one.
 
     Args:
         inputs: Paths and globs of BAM and CRAM files, and ``samples=path`` for a sheet; a file that both name is read once.
+        named_by_file: Whether people of whom nothing says who they are are called as their files.
 
     Raises:
         ConfigError: There are several sheets, or no file is named.
@@ -34,7 +35,7 @@ def read_headers(inputs: list[str]) -> tuple[list[AlignmentHeader], list[Path]]:
     people: dict[Path, str | None] = dict.fromkeys(roles.get("reads", []))
     for sheet in sheets:
         people |= read_sheet(sheet)
-    return [read_alignment_header(path, person) for path, person in people.items()], sheets
+    return [read_alignment_header(path, person, named_by_file) for path, person in people.items()], sheets
 
 
 def read_sheet(sheet: Path) -> dict[Path, str]:

@@ -20,7 +20,7 @@ _QUALITY, _DEPTH = 40.0, 30.0
 # Reads that slip oftener say nothing.
 _MOST_SLIPS = 0.5
 # Where a strand errs alike: as a beta distribution the share of its reads that are wrong; and of positions, the most that may be such.
-_ALIKE, _MOST_ALIKE = (1.0, 3.0), 0.2
+_ALIKE, _MOST_ALIKE = (1.0, 6.0), 0.2
 
 
 class LikelihoodConfig(Settings):
@@ -32,7 +32,8 @@ class LikelihoodConfig(Settings):
         indel_counts: Share of these that is by counts of reads and the sample's own rates of slips, instead of the reads' own likelihoods.
         snv_rate: Share of positions with a SNV.
         indel_rate: Share of positions with an indel.
-        strand_errors: Positions at which one strand's reads err alike, for each one that shows the same wrong base twice beyond chance.
+        strand_errors: Positions at which one strand's reads err alike, for each one that shows the same wrong base twice on one strand, of
+            good quality and beyond chance.
     """
 
     base_error: float = Field(2e-3, gt=0, lt=0.5)
@@ -81,7 +82,7 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
         error = tf.clip_by_value(tf.pow(10.0, -allele_quality / 10.0), config.base_error, 0.5)
         snv = _log_posteriors(counts, error, config.snv_rate)
         if config.strand_errors:
-            often = tf.minimum(config.strand_errors * tf.pow(10.0, -raw[..., INDEX["double_error"]] / 10.0), _MOST_ALIKE)
+            often = tf.minimum(config.strand_errors * tf.pow(10.0, -raw[..., INDEX["strand_error"]] / 10.0), _MOST_ALIKE)
             snv = tf.concat([snv[..., :1] + _or_alike(by_allele, error, often)[..., None], snv[..., 1:]], axis=-1)
         snv *= known
 
@@ -127,7 +128,7 @@ class Likelihoods(tf.keras.layers.Layer):  # type: ignore[misc]
             channel("deletion_forward", "deletion_reverse", "soft_clips", "low_mapping_quality", "indels") / tf.maximum(depth, _DEPTH / 2),
             tf.reshape(tf.maximum(best, -20.0) / 20.0, [*_leading(best), (len(HEADS) + 4) * len(GENOTYPES)]),
         ]
-        return logits, tf.concat(signals, axis=-1), channel("slip_error", "indel_error", "base_error", "double_error") / _QUALITY
+        return logits, tf.concat(signals, axis=-1), channel("slip_error", "indel_error", "base_error", "strand_error") / _QUALITY
 
 
 def _leading(tensor: tf.Tensor) -> list[Any]:

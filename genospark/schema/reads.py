@@ -91,7 +91,7 @@ READ_QUALITY = Table(
         ),
         RUN_ID,
     ),
-    version=4,
+    version=5,
     stage="ingest-reads",
     parts="batch",
 )

@@ -54,7 +54,7 @@ class TrainVariantsConfig(TrainConfig):
         indel_counts: Shares of these that are by counts of reads and the sample's own rate of slips, to choose from.
         snv_rates: Shares of positions with a SNV to choose from.
         indel_rates: Shares of positions with an indel to choose from.
-        strand_errors: Positions where one strand's reads err alike to choose from, for each with the same wrong base twice beyond chance.
+        strand_errors: Positions where one strand's reads err alike to choose from, for each that shows it; see ``LikelihoodConfig``.
         variant_density: How many times commoner SNVs and indels are in the examples than in the people who will be called.
     """
 
@@ -68,7 +68,7 @@ class TrainVariantsConfig(TrainConfig):
     indel_counts: list[float] = Field([0.0, 0.5, 1.0], min_length=1)
     snv_rates: list[PositiveFloat] = Field([1e-4, 1e-3], min_length=1)
     indel_rates: list[PositiveFloat] = Field([1e-4, 3e-4, 1e-3], min_length=1)
-    strand_errors: list[float] = Field([0.0, 3.0, 10.0, 30.0], min_length=1)
+    strand_errors: list[float] = Field([0.0, 3.0, 10.0, 30.0, 100.0], min_length=1)
     variant_density: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
 
 

@@ -134,6 +134,11 @@ def _without_errors(rows: DataFrame) -> DataFrame:
     return doubles.withColumn("errorProfile", f.lit(None).cast("binary"))
 
 
+def _without_profile(rows: DataFrame) -> DataFrame:
+    """Version 4 counted other positions where a strand errs: how reads err is not known."""
+    return rows.withColumn("errorProfile", f.lit(None).cast("binary"))
+
+
 def _by_hudson(rows: DataFrame) -> DataFrame:
     """Version 1 knew one estimator."""
     return rows.withColumn("method", f.lit("hudson"))
@@ -150,6 +155,7 @@ MIGRATIONS: dict[tuple[str, int], Callable[[DataFrame], DataFrame]] = {
     ("variantCalls", 1): _without_likelihoods,
     ("readQuality", 2): _without_figures,
     ("readQuality", 3): _without_errors,
+    ("readQuality", 4): _without_profile,
     **{(name, 1): _as_it_is for name in ("expression", "phenotypes", "covariates", "pedigree", "readQuality")},
 }
 """From a table and its version to the next version."""

@@ -24,9 +24,11 @@ def test_what_is_seen_often_counts_and_what_is_not_is_usual() -> None:
         "indelReads": 10**9,
         "otherIndels": 10**4,
         "plainSites": 10**8,
-        # A thousandth of the bases is wrong, so of 9e9 pairs 3e3 are wrong alike by chance.
-        "plainDoubles": 10**4 + 3 * 10**3,
-        "plainPairs": 9 * 10**9,
+        # Of three pairs on one strand and four on both: where 4e3 positions have both strands wrong, 3e3 have one by chance.
+        "alikeSites": 10**4 + 3 * 10**3,
+        "apartSites": 4 * 10**3,
+        "alikePairs": 3 * 10**9,
+        "apartPairs": 4 * 10**9,
     }
     rates = of_sums(sums)
     assert np.allclose(rates[[16 + 8, CLASSES, CLASSES + 1, CLASSES + 2]], [0.05, 1e-5, 1e-3, 1e-4], rtol=0.02)
@@ -42,8 +44,8 @@ def test_windows_are_told_their_samples_errors() -> None:
     whole = told(pileup, [rates.tobytes(), None, rates.tobytes()])
     assert np.array_equal(whole[..., : len(CHANNELS)], pileup)
     added = whole[..., len(CHANNELS) :]
-    assert MODEL_CHANNELS[len(CHANNELS) :] == ("slip_error", "indel_error", "base_error", "double_error")
+    assert MODEL_CHANNELS[len(CHANNELS) :] == ("slip_error", "indel_error", "base_error", "strand_error")
     assert added[0, 7].tolist() == [10, 40, 30, 50]
     assert added[2, 6].tolist() == [20, 40, 30, 50]
     # A homopolymer of 8 slips 1e-4 x 1.6^7 of the times.
-    assert added[1, 7].tolist() == [26, 40, 25, 25]
+    assert added[1, 7].tolist() == [26, 40, 25, 40]

@@ -27,8 +27,8 @@ BIN = Path(sys.executable).parent
 
 def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", "SPARK_SUBMIT_OPTS": os.environ["SPARK_SUBMIT_OPTS"]}
-    # The machine's choice of BLAS kernels: others round the last bits differently, and tables are compared to the bit.
-    bare |= {name: value for name, value in os.environ.items() if name.startswith(("OPENBLAS_", "GENOSPARK_KEY"))}
+    # The machine's choice of kernels for matrices: others round the last bits differently, and tables are compared to the bit.
+    bare |= {name: value for name, value in os.environ.items() if name.startswith(("OPENBLAS_", "ONEDNN_", "GENOSPARK_KEY"))}
     return subprocess.run([str(part) for part in command], cwd=ROOT, env=bare, capture_output=True, text=True, timeout=300, check=False)
 
 

@@ -48,17 +48,17 @@ def test_snv_likelihoods_are_those_of_single_reads() -> None:
 def test_reads_of_one_strand_may_be_wrong_alike() -> None:
     # One position in ten, by the sample's rate of 0.01: half of them on either strand, with a beta-distributed share of wrong reads.
     counts = {"forward_C": 6, "reverse_C": 8, "forward_T": 3, "reverse_T": 0}
-    pileup = _pileup(reference=1, quality_C=30, quality_T=30, double_error=20, **counts)
+    pileup = _pileup(reference=1, quality_C=30, quality_T=30, strand_error=20, **counts)
     logits = build(CONFIG.model_copy(update={"strand_errors": 10.0}), None)({"pileup": pileup}).numpy()[0, 4, 0]
     right, wrong = np.log(1 - 1e-3), np.log(1e-3 / 3)
     share = np.linspace(0, 1, 200_001)
-    forward, reverse = (np.trapz(share**w * (1 - share) ** r * beta.pdf(share, 1, 3), share) for r, w in ((6, 3), (8, 0)))
+    forward, reverse = (np.trapz(share**w * (1 - share) ** r * beta.pdf(share, 1, 6), share) for r, w in ((6, 3), (8, 0)))
     of_00 = 0.9 * np.exp(14 * right + 3 * wrong) + 0.05 * (forward * np.exp(8 * right) + reverse * np.exp(6 * right + 3 * wrong))
     expected = _posteriors([14, 3, 0], [1e-3, 1e-3, 1e-3], 1e-3)
     expected[0] = np.log(of_00) + np.log(1 - 1.5e-3)
     assert logits == pytest.approx(expected, abs=1e-3)
     # On both strands it is a variant all the same.
-    both = _pileup(reference=1, quality_C=30, quality_T=30, double_error=20, **counts | {"forward_T": 2, "reverse_T": 2})
+    both = _pileup(reference=1, quality_C=30, quality_T=30, strand_error=20, **counts | {"forward_T": 2, "reverse_T": 2})
     model = build(CONFIG.model_copy(update={"strand_errors": 10.0}), None)
     assert model({"pileup": both}).numpy()[0, 4, 0].argmax() == 1 != logits.argmax()
 

@@ -67,12 +67,16 @@ def test_every_older_version_has_a_way_or_is_made_anew() -> None:
     }
 
 
-@pytest.mark.parametrize(("version", "part"), [(1, "readQuality"), (2, "readQuality/main"), (3, "readQuality/main")])
+@pytest.mark.parametrize(
+    ("version", "part"), [(1, "readQuality"), (2, "readQuality/main"), (3, "readQuality/main"), (4, "readQuality/main")]
+)
 def test_read_quality(spark: SparkSession, tmp_path: Path, version: int, part: str) -> None:
     shares: dict[str, object] = {"referenceShare": 0.9}
-    if version == 3:
+    if version >= 3:
         shares |= {"duplicateShare": 0.1, "medianInsertBp": 300, "errorRate": 0.01, "contamination": None}
-    write_old(spark, tmp_path, version, part, {**QUALITY, **shares})
+    # Version 4 had a profile of other counts.
+    profile = {"errorProfile": bytearray(b"1234")} if version == 4 else {}
+    write_old(spark, tmp_path, version, part, {**QUALITY, **shares, **profile})
     with pytest.raises(TableError, match=f"version {version} of the table; this program has version") as caught:
         Warehouse(spark, str(tmp_path)).read("readQuality")
     assert "genospark migrate" in caught.value.next_step

@@ -58,14 +58,22 @@ def check_cram_index(path: str, n_contigs: int) -> None:
     if not index.is_file():
         raise InputError(f"{path}: no index ({index.name}) beside it", f"make it: `samtools index {path}`")
     try:
-        content = index.read_bytes()
-        text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-        rows = [[int(field) for field in line.split(b"\t")] for line in text.splitlines()]
-        beyond = any(row[0] >= n_contigs or row[3] >= Path(path).stat().st_size for row in rows)
+        beyond = any(row[0] >= n_contigs or row[3] >= Path(path).stat().st_size for row in _index_rows(index))
     except (OSError, EOFError, ValueError, IndexError) as error:
         raise InputError(f"{index}: not an index of a CRAM, or truncated ({error})", make) from error
     if beyond:
         raise InputError(f"{index}: not the index of this CRAM: it names what the file does not have", make)
+
+
+def contigs_with_reads(path: str) -> set[int]:
+    """Numbers of the contigs that the index names; of one that ``check_cram_index`` has seen."""
+    return {row[0] for row in _index_rows(Path(f"{path}.crai")) if row[0] >= 0}
+
+
+def _index_rows(index: Path) -> list[list[int]]:
+    content = index.read_bytes()
+    text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    return [[int(field) for field in line.split(b"\t")] for line in text.splitlines()]
 
 
 @contextmanager

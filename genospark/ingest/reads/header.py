@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from genospark.core.builds import prefix_hint
-from genospark.core.paths import open_bytes, reason
+from genospark.core.paths import open_bytes, place, reason
 from genospark.errors import InputError
 from genospark.ingest.reads import cram
-from genospark.ingest.reads.index import find_index
+from genospark.ingest.reads.index import find_index, load_index
 from genospark.ingest.reads.reference import reference_contigs
 from genospark.ingest.vcf import bgzf
 
@@ -41,12 +41,13 @@ class AlignmentHeader:
     samples: tuple[str, ...] = ()
 
 
-def read_alignment_header(path: str | Path, sample_id: str | None = None) -> AlignmentHeader:
+def read_alignment_header(path: str | Path, sample_id: str | None = None, named_by_file: bool = False) -> AlignmentHeader:
     """Read and check the header of a BAM or CRAM.
 
     Args:
         path: File.
         sample_id: The person, whatever the read groups say; where not given, they have to name one.
+        named_by_file: Whether the person is called as the file, without its ending, where no read group names a sample.
 
     Raises:
         InputError: The file is absent, neither of these, truncated, not sorted by coordinate, without an index, or of no or several
@@ -71,6 +72,8 @@ def read_alignment_header(path: str | Path, sample_id: str | None = None) -> Ali
             "sort and index the file: `samtools sort -o sorted.bam FILE`, then `samtools index sorted.bam`",
         )
     samples = _samples(lines)
+    if named_by_file and not samples:
+        sample_id = sample_id or place(path).stem
     sample_id = sample_id or _only(path, samples)
     if cram.is_cram(head):
         cram.check_cram_index(path, len(contigs))
@@ -84,31 +87,49 @@ def bam_start(path: str) -> int:
     return _read(path, _head(path))[2]
 
 
-def check_reference(header: AlignmentHeader, fasta: str | Path) -> None:
+def check_reference(header: AlignmentHeader, fasta: str | Path, wanted: Collection[str] | None = None) -> list[str]:
     """Check that the reads were aligned to a reference with the names and lengths of this one.
 
     Args:
         header: Header of a BAM or CRAM.
         fasta: FASTA file with a ``.fai`` index; it may hold more contigs than the file.
+        wanted: Contigs that will be looked at; where not given, all that have reads.
+
+    Returns:
+        Contigs of the file that the FASTA does not have; none of them is wanted.
 
     Raises:
-        InputError: A contig of the BAM is absent from the FASTA or has another length there, or the FASTA has no index.
+        InputError: A contig that is wanted is absent from the FASTA, any has another length there, or the FASTA has no index.
     """
     lengths = reference_contigs(fasta)
     absent = [name for name in header.contigs if name not in lengths]
     other = [name for name in header.contigs if name in lengths and lengths[name] != header.contigs[name]]
     if absent:
-        named = ", ".join(absent[:_NAMED_CONTIGS])
-        raise InputError(
-            f"{header.path}: {len(absent)} contigs are not in {fasta}: {named}{prefix_hint(absent, lengths)}",
-            "give the FASTA file that the reads were aligned to",
-        )
+        needed = absent if len(absent) == len(header.contigs) else _wanted(header, absent, wanted)
+        if needed:
+            named = ", ".join(needed[:_NAMED_CONTIGS])
+            raise InputError(
+                f"{header.path}: {len(needed)} contigs are not in {fasta}: {named}{prefix_hint(needed, lengths)}",
+                "give the FASTA file that the reads were aligned to, or regions (BED) on the contigs that it has",
+            )
     if other:
         found = ", ".join(f"{name} ({header.contigs[name]} and {lengths[name]} bp)" for name in other[:_NAMED_CONTIGS])
         raise InputError(
             f"{header.path}: {len(other)} contigs have another length in {fasta}: {found}",
             "give the FASTA file that the reads were aligned to; these two are different genome builds",
         )
+    return absent
+
+
+def _wanted(header: AlignmentHeader, contigs: list[str], wanted: Collection[str] | None) -> list[str]:
+    """Those of some contigs that are wanted, or that have reads by the index."""
+    if wanted is None:
+        numbers = list(header.contigs)
+        if header.is_cram:
+            wanted = {numbers[number] for number in cram.contigs_with_reads(header.path)}
+        else:
+            wanted = {name for name, marks in zip(numbers, load_index(header.path), strict=False) if marks.first is not None}
+    return [name for name in contigs if name in wanted]
 
 
 def inflate(path: str, start: int) -> Iterator[tuple[int, bytes]]:

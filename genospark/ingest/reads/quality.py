@@ -20,6 +20,7 @@ MIN_SITES = 20
 _PROPER_PAIR = 0x2
 # Reads of a heterozygous site are rarely so uneven, those of a contaminated homozygous one rarely so even.
 _RARE = 5
+_GOOD_QUALITY = 20
 _FEWEST, _MANY = 4, 4
 
 Sums = dict[str, Any]
@@ -70,17 +71,25 @@ def base_sums(evidence: Evidence) -> Sums:
     counts = evidence.bases.sum(axis=1)
     depth = counts.sum(axis=1)
     deep = np.flatnonzero((depth >= MIN_DEPTH) & (evidence.reference < UNKNOWN_BASE))
-    counts, depth = counts[deep], depth[deep]
-    shown = counts[np.arange(len(deep)), evidence.reference[deep]]
-    counts[np.arange(len(deep)), evidence.reference[deep]] = 0
+    counts, depth, each = counts[deep], depth[deep], np.arange(len(deep))
+    shown = counts[each, evidence.reference[deep]]
+    counts[each, evidence.reference[deep]] = 0
+    other = counts.argmax(axis=1)
+    most = counts[each, other]
     plain = _RARE * (depth - shown) <= depth
-    alternate = _RARE * (depth - counts.max(axis=1)) <= depth
+    alternate = _RARE * (depth - most) <= depth
+    # What their qualities give away as errors is reckoned with there.
+    double = plain & (most > 1) & (evidence.qualities[deep, other] >= _GOOD_QUALITY * most)
+    alone = evidence.bases[deep, :, other].min(axis=1) == 0
+    forward, reverse = evidence.bases[deep].sum(axis=2)[plain].T
     return {
         "plainBases": int(depth[plain].sum()),
         "plainErrors": int((depth - shown)[plain].sum()),
         "plainSites": int(plain.sum()),
-        "plainPairs": int((depth[plain] * (depth[plain] - 1) // 2).sum()),
-        "plainDoubles": int((counts.max(axis=1)[plain] > 1).sum()),
+        "alikeSites": int((double & alone).sum()),
+        "apartSites": int((double & ~alone).sum()),
+        "alikePairs": int((forward * (forward - 1) // 2 + reverse * (reverse - 1) // 2).sum()),
+        "apartPairs": int((forward * reverse).sum()),
         "alternateSites": int(alternate.sum()),
         "alternateBases": int(depth[alternate].sum()),
         "alternateReference": int(shown[alternate].sum()),

@@ -98,6 +98,36 @@ def test_reference(files: Files, tmp_path: Path) -> None:
     assert not (tmp_path / "new.fa.fai").exists()
 
 
+@pytest.mark.parametrize("kind", ["bam", "cram"])
+def test_contigs_that_the_reference_lacks(tmp_path: Path, kind: str) -> None:
+    """All reads are on c: d is not missed where nobody asks for it, nor is c where d is asked for."""
+    path = with_header(tmp_path, "@SQ\tSN:d\tLN:700", "@RG\tID:1\tSM:ann")
+    fasta = write_reference(tmp_path / "both.fa", c=REFERENCE, d="A" * 700)
+    if kind == "cram":
+        pysam.samtools.view("-C", "-T", str(fasta), "-o", str(tmp_path / "a.cram"), str(path), catch_stdout=False)
+        path = tmp_path / "a.cram"
+        pysam.index(str(path))
+    header = read_alignment_header(path)
+    of_c, of_d = write_reference(tmp_path / "c.fa", c=REFERENCE), write_reference(tmp_path / "d.fa", d="A" * 700)
+    assert check_reference(header, fasta) == []
+    assert check_reference(header, of_c) == check_reference(header, of_c, {"c"}) == ["d"]
+    assert check_reference(header, of_d, {"d"}) == ["c"]
+    for lacking, name, wanted in ((of_c, "d", {"c", "d"}), (of_d, "c", None)):
+        with pytest.raises(InputError, match=f"1 contigs are not in .*: {name}") as caught:
+            check_reference(header, lacking, wanted)
+        assert "regions" in str(caught.value.next_step)
+
+
+def test_nobody_is_called_as_the_file_unless_asked_to(tmp_path: Path) -> None:
+    path = with_header(tmp_path).rename(tmp_path / "ann.chr22.bam")
+    pysam.index(str(path))
+    refused(path, "names a sample")
+    assert read_alignment_header(path, named_by_file=True).sample_id == "ann.chr22"
+    assert read_alignment_header(path, "bob", named_by_file=True).sample_id == "bob"
+    named = with_header(tmp_path, "@RG\tID:1\tSM:ann")
+    assert read_alignment_header(named, named_by_file=True).sample_id == "ann"
+
+
 def piled(files: Files) -> None:
     for region in plan_regions(read_alignment_header(files.bam), 1000):
         pile_up(region, files.fasta)
