@@ -71,7 +71,7 @@ at most 255, so that their proportions stay. What is no count and above 255 is 2
 """
 MODEL_CHANNELS = (*CHANNELS, "slip_error", "indel_error", "base_error", "strand_error")
 """What a model sees: the channels of a window, and how often the sample's reads err, Phred (see ``core.profile``): gain or lose a unit of
-the repeat that begins right after the position, have another indel, show a wrong base, and show the same wrong base twice at a position."""
+the repeat that begins right after the position, have another indel, show a wrong base, and positions where one strand errs alike."""
 INDEX = {name: index for index, name in enumerate(MODEL_CHANNELS)}
 
 Pileup = npt.NDArray[np.uint8]

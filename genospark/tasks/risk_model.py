@@ -122,7 +122,9 @@ class RiskModel:
 
         def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> tuple[Floats, Floats]:
             by_network = network(calls=calls, measurements=measurements).numpy().astype(float)
-            by_linear = dense_columns(self.spec, calls, measurements, used) @ coefficients
+            vectors = dense_columns(self.spec, calls, measurements, used)
+            # Of more columns, some kernels sum every other group of rows in another order.
+            by_linear = np.concatenate([vectors @ coefficients[:, i : i + 12] for i in range(0, coefficients.shape[1], 12)], axis=1)
             return by_network, by_linear.reshape(len(calls), *self.intercepts.shape) + self.intercepts
 
         return in_blocks(say, people_at_once(self.spec))  # type: ignore[return-value]

@@ -76,6 +76,7 @@ def test_read_quality(spark: SparkSession, tmp_path: Path, version: int, part: s
         shares |= {"duplicateShare": 0.1, "medianInsertBp": 300, "errorRate": 0.01, "contamination": None}
     # Version 4 had a profile of other counts.
     profile = {"errorProfile": bytearray(b"1234")} if version == 4 else {}
+    shares |= {"reportedQuality": 30.0, "empiricalQuality": 28.0} if version == 4 else {}
     write_old(spark, tmp_path, version, part, {**QUALITY, **shares, **profile})
     with pytest.raises(TableError, match=f"version {version} of the table; this program has version") as caught:
         Warehouse(spark, str(tmp_path)).read("readQuality")
