@@ -69,5 +69,5 @@ def call(config: CallConfig) -> None:
         spark = session("genospark call", warehouse, str(out))
         run_stages(spark, PipelineConfig(warehouse=warehouse, stages={"ingest-reads": ingest, "score variants": score}))
         if config.warehouse is None:
-            log.info("call: the tables are thrown away now (--warehouse FOLDER keeps them, the quality of reads and what was refused among them)")
+            log.info("call: the tables are thrown away now (--warehouse FOLDER keeps them, with the quality of reads and what was refused)")
         log.info("call: %s is written; look at it with: bcftools view %s", out, out)
