@@ -115,7 +115,8 @@ def ingest_reads(config: IngestReadsConfig, spark: SparkSession) -> str:
     shown = {str(sheet): str(sheet) for sheet in sheets}
     for index, (header, name) in enumerate(zip(headers, people.named(header.sample_id for header in headers), strict=True)):
         if name in seen:
-            raise InputError(f"{header.path}: reads of the same person as {seen[name]}", "merge them (`samtools merge`)")
+            advice = "merge them (`samtools merge`), or say in a sample sheet whose they are"
+            raise InputError(f"{header.path}: reads of the same person as {seen[name]}", advice)
         seen[name] = header.path
         # Files of one person each are often called by the person.
         shown[header.path] = _renamed(header.path, {header.sample_id, *header.samples}, name)

@@ -114,9 +114,9 @@ VARIANT_EXAMPLES = Table(
         RUN_ID,
     ),
     partitions=("split",),
-    version=3,
+    version=4,
     stage="build-features variants",
-    since=3,
+    since=4,
 )
 
 VARIANT_CALLS = Table(

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 # Kernels of matrix products take 6 rows at a time, or 8, 16 or 48: of these many, no row is at an edge (of the last, at hardly any).
 _ROWS = (240, 48, 12)
+# Of 16 columns and more, some kernels sum every other group of rows in another order.
+_COLUMNS = 12
 
 
 def rows_at_once(row_bytes: int, limit: int) -> int:
@@ -35,3 +37,9 @@ def in_blocks(say: Callable[..., tuple[NDArray[Any], ...]], size: int) -> Callab
         return tuple(np.concatenate(part)[:n] for part in zip(*parts, strict=True))
 
     return each
+
+
+def product(rows: NDArray[Any], matrix: NDArray[Any]) -> NDArray[Any]:
+    """``rows @ matrix`` for functions of ``in_blocks``: a row's sums are the same at any place in a block."""
+    parts = [rows @ matrix[:, first : first + _COLUMNS] for first in range(0, matrix.shape[1], _COLUMNS)]
+    return np.concatenate(parts, axis=1)

@@ -15,7 +15,7 @@ from genospark.models.bundle import Bundle
 from genospark.models.calibration import Calibration, Reference
 from genospark.models.spec import FeatureSpec
 from genospark.models.targets import Target, heads
-from genospark.tasks.blocks import in_blocks, rows_at_once
+from genospark.tasks.blocks import in_blocks, product, rows_at_once
 from genospark.tasks.risk import TASK, Pairs, ancestry, built, dense_columns, fields
 
 Floats = NDArray[np.float64]
@@ -122,12 +122,11 @@ class RiskModel:
 
         def say(calls: NDArray[np.uint8], measurements: NDArray[np.float32]) -> tuple[Floats, Floats]:
             by_network = network(calls=calls, measurements=measurements).numpy().astype(float)
-            vectors = dense_columns(self.spec, calls, measurements, used)
-            # Of more columns, some kernels sum every other group of rows in another order.
-            by_linear = np.concatenate([vectors @ coefficients[:, i : i + 12] for i in range(0, coefficients.shape[1], 12)], axis=1)
+            by_linear = product(dense_columns(self.spec, calls, measurements, used), coefficients)
             return by_network, by_linear.reshape(len(calls), *self.intercepts.shape) + self.intercepts
 
-        return in_blocks(say, people_at_once(self.spec))  # type: ignore[return-value]
+        vector_bytes = 4 * (len(self.spec.variants) + self.spec.n_measurements)
+        return in_blocks(say, rows_at_once(vector_bytes, _WIDENED_BYTES))  # type: ignore[return-value]
 
     def predictor(self) -> Callable[[NDArray[np.uint8], NDArray[np.float32]], Said]:
         """A function from calls and measurements to ``Said``."""
@@ -215,11 +214,6 @@ def compiled(model: RiskModel) -> Any:
 
     signature = [tf.TensorSpec((None, *field.shape), field.dtype, name=field.name) for field in fields(model.spec)]
     return tf.function(lambda calls, measurements: network({"calls": calls, "measurements": measurements}, training=False), signature)
-
-
-def people_at_once(spec: FeatureSpec) -> int:
-    """People whose vectors are widened at once."""
-    return rows_at_once(4 * (len(spec.variants) + spec.n_measurements), _WIDENED_BYTES)
 
 
 def own_scale(targets: Sequence[Target], values: Floats) -> Floats:

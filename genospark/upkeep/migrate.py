@@ -131,12 +131,12 @@ def _without_figures(rows: DataFrame) -> DataFrame:
 def _without_errors(rows: DataFrame) -> DataFrame:
     """Version 3 took base qualities as they are, and did not know how reads err: they count as of usual quality."""
     doubles = rows.withColumns({name: f.lit(None).cast("double") for name in ("reportedQuality", "empiricalQuality")})
-    return doubles.withColumn("errorProfile", f.lit(None).cast("binary"))
+    return _with_nothing(doubles, "errorProfile")
 
 
 def _without_profile(rows: DataFrame) -> DataFrame:
     """Version 4 counted other positions where a strand errs: how reads err is not known."""
-    return rows.withColumn("errorProfile", f.lit(None).cast("binary"))
+    return _with_nothing(rows, "errorProfile")
 
 
 def _by_hudson(rows: DataFrame) -> DataFrame:

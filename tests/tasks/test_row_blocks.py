@@ -7,7 +7,7 @@ import pytest
 from support import Cohort
 
 from genospark.models.bundle import load
-from genospark.tasks.blocks import in_blocks, rows_at_once
+from genospark.tasks.blocks import in_blocks, product, rows_at_once
 from genospark.tasks.risk_model import RiskModel
 
 
@@ -29,6 +29,18 @@ def test_always_as_many_rows_are_asked_about(n: int) -> None:
 @pytest.mark.parametrize(("row_bytes", "rows"), [(1, 240), (400, 240), (2000, 48), (10_000, 12), (10**9, 12)])
 def test_wide_rows_are_fewer_at_once(row_bytes: int, rows: int) -> None:
     assert rows_at_once(row_bytes, 100_000) == rows
+
+
+def test_a_product_of_many_columns_is_the_same_alone_and_among_others() -> None:
+    """As of five members and three diseases; without ``product``, OpenBLAS' kernels for Haswell and Zen differ."""
+    random = np.random.default_rng(1)
+    rows, matrix = random.normal(size=(300, 60)).astype(np.float32), random.normal(size=(60, 18)).astype(np.float32)
+    of_rows = in_blocks(lambda some: (product(some, matrix),), 240)
+    (together,) = of_rows(rows)
+    assert np.allclose(together, rows @ matrix, atol=1e-3)
+    for first in range(0, 300, 6):
+        (alone,) = of_rows(rows[first : first + 1])
+        assert np.array_equal(alone[0], together[first])
 
 
 def test_risk_is_the_same_alone_and_among_others(cohort: Cohort) -> None:

@@ -72,9 +72,7 @@ def read_alignment_header(path: str | Path, sample_id: str | None = None, named_
             "sort and index the file: `samtools sort -o sorted.bam FILE`, then `samtools index sorted.bam`",
         )
     samples = _samples(lines)
-    if named_by_file and not samples:
-        sample_id = sample_id or place(path).stem
-    sample_id = sample_id or _only(path, samples)
+    sample_id = sample_id or (place(path).stem if named_by_file and not samples else _only(path, samples))
     if cram.is_cram(head):
         cram.check_cram_index(path, len(contigs))
     else:
@@ -124,11 +122,11 @@ def check_reference(header: AlignmentHeader, fasta: str | Path, wanted: Collecti
 def _wanted(header: AlignmentHeader, contigs: list[str], wanted: Collection[str] | None) -> list[str]:
     """Those of some contigs that are wanted, or that have reads by the index."""
     if wanted is None:
-        numbers = list(header.contigs)
         if header.is_cram:
-            wanted = {numbers[number] for number in cram.contigs_with_reads(header.path)}
+            names = list(header.contigs)
+            wanted = {names[number] for number in cram.contigs_with_reads(header.path)}
         else:
-            wanted = {name for name, marks in zip(numbers, load_index(header.path), strict=False) if marks.first is not None}
+            wanted = {name for name, marks in zip(header.contigs, load_index(header.path), strict=False) if marks.first is not None}
     return [name for name in contigs if name in wanted]
 
 

@@ -57,3 +57,21 @@ def test_units_of_several_bases(tmp_path: Path) -> None:
     assert found["slips"][_class(2, 12)] == found["slips"].sum() == 2
     assert found["slipReads"][_class(2, 12)] == 32
     assert len(found["slips"]) == CLASSES
+
+
+def test_good_bases_wrong_twice_are_told_by_their_strands(tmp_path: Path) -> None:
+    """Of 12 reads on each strand: two forward ones err at one place, one of each at another, and two with bad bases at a third."""
+    reference = BEFORE + AFTER
+    wrong = {("forward", 0): {4, 12}, ("forward", 1): {4, 20}, ("forward", 2): {20}, ("reverse", 0): {12}}
+    reads = []
+    for strand, flag in (("forward", 0), ("reverse", 16)):
+        for number in range(12):
+            places = wrong.get((strand, number), set())
+            bases = "".join("ACGT"["CATG".index(base)] if place in places else base for place, base in enumerate(reference))
+            qualities = [10 if place == 20 else 30 for place in range(len(reference))]
+            reads.append(Read(f"{strand}{number}", 0, f"{len(reference)}M", bases, flag, qualities=qualities))
+    files = write_bam(tmp_path, reference.ljust(1000, "N"), reads)
+    found = pile_up(plan_regions(read_alignment_header(files.bam), 1000)[0], files.fasta).sums
+    assert (found["plainSites"], found["plainErrors"], found["alikeSites"], found["apartSites"]) == (33, 6, 1, 1)
+    assert found["alikePairs"] == 33 * 2 * 66
+    assert found["apartPairs"] == 33 * 12 * 12
